@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { CAUSES } from '../sla/cause.ts';
+import { SERVICE_PATTERN } from '../sla/outcome.ts';
+import { LIMITS } from './limits.ts';
+
+/**
+ * The frames between an agent and the daemon: JSON text over WebSocket, subprotocol `roomwatch.v1`.
+ * Every frame is an object with a `type`. Times are epoch milliseconds, minutes are epoch minutes.
+ */
+
+const seq = z.int().min(1);
+const epoch = z.int().min(0);
+const epochMs = z.number().min(0);
+const service = z.string().regex(SERVICE_PATTERN);
+// Control characters would travel on into label values, terminals and mails.
+const label = z
+  .string()
+  .max(LIMITS.labelCharacters)
+  .regex(/^\P{Cc}*$/u);
+
+/**
+ * One counted fact: `n` outcomes of one service, minute, region, platform, result, cause and code.
+ * `cause` and `code` are '' when `result` is 'ok'. `code` is `code` or `code/extraCode` as text.
+ */
+export const cellSchema = z.strictObject({
+  service,
+  minute: z.int().min(0),
+  region: label,
+  platform: label,
+  result: z.enum(['ok', 'failed']),
+  cause: z.enum([...CAUSES, '']),
+  code: label,
+  n: z.int().min(1).max(LIMITS.countPerCell),
+});
+export type Cell = z.infer<typeof cellSchema>;
+
+/** Outcomes that an agent accepted and could not keep, by reason. */
+export const lostSchema = z.record(z.string().max(LIMITS.labelCharacters), z.int().min(0));
+
+export const helloSchema = z.strictObject({
+  type: z.literal('hello'),
+  v: z.literal(1),
+  producerId: z.uuid(),
+  agentId: z.string().min(1).max(128),
+  services: z.array(service).min(1).max(LIMITS.servicesPerAgent),
+  /** Lowest seq the spool can still send; `lastSealed + 1` when it holds none. */
+  firstRetained: seq,
+  /** Highest seq ever sealed; 0 when none. */
+  lastSealed: z.int().min(0),
+  t0: epochMs,
+});
+
+export const batchSchema = z.strictObject({
+  type: z.literal('batch'),
+  epoch,
+  seq,
+  /** Names the content: the same seq with another digest is a conflict. */
+  digest: z.string().regex(/^[0-9a-f]{16}$/),
+  /** The minute in which the batch was sealed; `alive` holds for it. */
+  minute: z.int().min(0),
+  cells: z.array(cellSchema).max(LIMITS.cellsPerBatch),
+  alive: z.array(service).max(LIMITS.servicesPerAgent),
+  lost: lostSchema,
+});
+
+/** A range of batches the agent had to give up, so that seq stays contiguous and the loss is counted. */
+export const skipSchema = z.strictObject({
+  type: z.literal('skip'),
+  epoch,
+  from: seq,
+  to: seq,
+  reason: z.string().min(1).max(LIMITS.labelCharacters),
+  outcomes: z.int().min(0),
+});
+
+export const pingSchema = z.strictObject({ type: z.literal('ping'), t0: epochMs });
+export const pongSchema = z.strictObject({ type: z.literal('pong'), t0: epochMs, t1: epochMs, t2: epochMs });
+
+export const welcomeSchema = z.strictObject({
+  type: z.literal('welcome'),
+  epoch,
+  storeId: z.string(),
+  /** Highest seq that every service of the agent holds; the agent goes on from `applied + 1`. */
+  applied: z.int().min(0),
+  /** Digest of batch `applied` as the store knows it, '' when unknown: another one here means a cloned spool. */
+  appliedDigest: z.string(),
+  credit: z.int().min(1),
+  limits: z.strictObject({ framePayloadBytes: z.int(), cellsPerBatch: z.int() }),
+  heartbeatMs: z.int().min(1),
+  t0: epochMs,
+  t1: epochMs,
+  t2: epochMs,
+});
+
+/** Cumulative: every batch up to `applied` is in the store. */
+export const ackSchema = z.strictObject({
+  type: z.literal('ack'),
+  applied: z.int().min(0),
+  credit: z.int().min(0),
+});
+
+export const nackSchema = z.discriminatedUnion('kind', [
+  /** The daemon lacks `from` and what follows: send again from there (or a skip for what is gone). */
+  z.strictObject({ type: z.literal('nack'), kind: z.literal('rewind'), from: seq }),
+  /** The store is not reachable: keep everything and send again after `afterMs`. */
+  z.strictObject({ type: z.literal('nack'), kind: z.literal('retry'), afterMs: z.int().min(0) }),
+  /** This batch will never be taken; the agent sets it aside and sends a skip in its place. */
+  z.strictObject({ type: z.literal('nack'), kind: z.literal('reject'), seq, reason: z.string() }),
+  /** A newer connection of the same producer exists. */
+  z.strictObject({ type: z.literal('nack'), kind: z.literal('fenced') }),
+  /** The store holds another batch under this seq: the spool is a copy and needs a new identity. */
+  z.strictObject({ type: z.literal('nack'), kind: z.literal('conflict'), seq }),
+]);
+
+/** The daemon is about to stop: reconnect after `afterMs` plus a random part of `spreadMs`. */
+export const drainSchema = z.strictObject({
+  type: z.literal('drain'),
+  afterMs: z.int().min(0),
+  spreadMs: z.int().min(0),
+});
+
+export const agentFrameSchema = z.discriminatedUnion('type', [
+  helloSchema,
+  batchSchema,
+  skipSchema,
+  pingSchema,
+  pongSchema,
+]);
+export const daemonFrameSchema = z.union([
+  welcomeSchema,
+  ackSchema,
+  nackSchema,
+  drainSchema,
+  pingSchema,
+  pongSchema,
+]);
+
+export type Hello = z.infer<typeof helloSchema>;
+export type Batch = z.infer<typeof batchSchema>;
+export type Skip = z.infer<typeof skipSchema>;
+export type Ping = z.infer<typeof pingSchema>;
+export type Pong = z.infer<typeof pongSchema>;
+export type Welcome = z.infer<typeof welcomeSchema>;
+export type Ack = z.infer<typeof ackSchema>;
+export type Nack = z.infer<typeof nackSchema>;
+export type Drain = z.infer<typeof drainSchema>;
+export type AgentFrame = z.infer<typeof agentFrameSchema>;
+export type DaemonFrame = z.infer<typeof daemonFrameSchema>;

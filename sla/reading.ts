@@ -1,0 +1,98 @@
+import type { Cause } from './cause.ts';
+
+/**
+ * The reading of one service month: what a person sees, what Prometheus scrapes and what an alert says.
+ * Instants are RFC 3339 text in UTC with milliseconds; ratios 0 to 1; dates are contract dates (YYYY-MM-DD).
+ */
+export interface Reading {
+  readonly service: string;
+  readonly month: string;
+  readonly asOf: string;
+  readonly period: {
+    readonly start: string;
+    readonly end: string;
+    readonly days: number;
+    readonly windows: number;
+    readonly minutes: number;
+  };
+  /** up + down + excluded + idle + unmeasured + remaining = period.windows */
+  readonly windows: {
+    readonly up: number;
+    readonly down: number;
+    readonly excluded: number;
+    readonly idle: number;
+    readonly unmeasured: number;
+    readonly remaining: number;
+    /** of `down`: lost with fewer than 100 counted attempts, where one failure is enough */
+    readonly lowVolumeDown: number;
+  };
+  /** All attempts of the month as recorded, before causes and exclusions are taken out. */
+  readonly attempts: number;
+  readonly failures: Readonly<Record<Cause, number>>;
+  readonly downtimeMinutes: number;
+  readonly availability: { readonly ratio: number; readonly display: string; readonly meetsTarget: boolean };
+  readonly figures: {
+    readonly providerOnly: Figure;
+    readonly providerAndUnknown: Figure;
+    readonly raw: Figure;
+  };
+  readonly budget: { readonly allowed: number; readonly lost: number; readonly left: number };
+  readonly lines: readonly Line[];
+  readonly voucherPercent: number;
+  readonly voucher?: { readonly amount: string; readonly currency: string };
+  readonly projection: Projection;
+  readonly claim: { readonly opens: string; readonly deadline: string };
+  readonly coverage: number;
+  readonly openWindow: OpenWindow | null;
+  /** The trailing five whole-or-partial minutes, counted as in the contract. */
+  readonly rolling: { readonly attempts: number; readonly failures: number };
+  readonly lostWindows: readonly LostWindow[];
+  /** Windows that changed after they had closed. */
+  readonly revisions: readonly { readonly start: string; readonly lateAttempts: number }[];
+  /** What a reader of the figures must know, e.g. a year that the business calendar lacks. */
+  readonly warnings: readonly string[];
+}
+
+export interface Figure {
+  readonly lost: number;
+  readonly ratio: number;
+}
+
+/** One line of the contract: the target or a voucher tier. */
+export interface Line {
+  readonly target: string;
+  readonly allowed: number;
+  readonly left: number;
+  readonly crossed: boolean;
+  /** Owed once this line is crossed. */
+  readonly voucherPercent: number;
+}
+
+export interface Projection {
+  readonly availability: { readonly expected: number; readonly low: number; readonly high: number };
+  readonly expectedLost: number;
+  /** by line, keyed as in `lines[].target` */
+  readonly breachProbability: Readonly<Record<string, number>>;
+  /** P(down after up) and P(down after down) used for the rest of the month */
+  readonly a: number;
+  readonly b: number;
+}
+
+export interface OpenWindow {
+  readonly start: string;
+  readonly attempts: number;
+  readonly failures: number;
+  /** Lost even if every attempt still to be expected succeeds. */
+  readonly alreadyLost: boolean;
+  /** Attempts expected in the whole window, null when there is no history to expect from. */
+  readonly expectedAttempts: number | null;
+  /** Further failures, all else succeeding as expected, that would lose the window; 0 when already lost. */
+  readonly failuresUntilLost: number;
+}
+
+export interface LostWindow {
+  readonly start: string;
+  readonly attempts: number;
+  readonly failures: number;
+  readonly lowVolume: boolean;
+}
