@@ -54,10 +54,20 @@ export const batchSchema = z.strictObject({
   type: z.literal('batch'),
   epoch,
   seq,
-  /** Names the content: the same seq with another digest is a conflict. */
+  /**
+   * Names what the batch counts (cells and lost): the same seq with another digest is a conflict. The marks
+   * (minute, alive) are left out, so that a batch rebuilt after disk damage is still the same batch.
+   */
   digest: z.string().regex(/^[0-9a-f]{16}$/),
   /** The minute in which the batch was sealed; `alive` holds for it. */
   minute: z.int().min(0),
+  /**
+   * What the agent added to its own clock before it tallied: the minutes of `cells` and `minute` include it.
+   * 0 when the clocks agree within max(2 s, 2 x round trip). null when the batch was sealed before the agent
+   * had measured its offset: the minutes are those of its raw clock, and the daemon, which measures the offset
+   * by its own pings, may shift them by whole minutes.
+   */
+  clockOffsetMs: z.number().nullable(),
   cells: z.array(cellSchema).max(LIMITS.cellsPerBatch),
   alive: z.array(service).max(LIMITS.servicesPerAgent),
   lost: lostSchema,
