@@ -22,16 +22,21 @@ const label = z
  * One counted fact: `n` outcomes of one service, minute, region, platform, result, cause and code.
  * `cause` and `code` are '' when `result` is 'ok'. `code` is `code` or `code/extraCode` as text.
  */
-export const cellSchema = z.strictObject({
-  service,
-  minute: z.int().min(0),
-  region: label,
-  platform: label,
-  result: z.enum(['ok', 'failed']),
-  cause: z.enum([...CAUSES, '']),
-  code: label,
-  n: z.int().min(1).max(LIMITS.countPerCell),
-});
+export const cellSchema = z
+  .strictObject({
+    service,
+    minute: z.int().min(0),
+    region: label,
+    platform: label,
+    result: z.enum(['ok', 'failed']),
+    cause: z.enum([...CAUSES, '']),
+    code: label,
+    n: z.int().min(1).max(LIMITS.countPerCell),
+  })
+  .refine((cell) => (cell.result === 'ok') === (cell.cause === ''), {
+    path: ['cause'],
+    message: "a failed outcome has a cause and an 'ok' one has ''",
+  });
 export type Cell = z.infer<typeof cellSchema>;
 
 /** Outcomes that an agent accepted and could not keep, by reason. */
