@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+import { waitFor } from './wait-for.ts';
+
+export interface RedisOptions {
+  /** Append-only file: `true` flushes every second, 'always' before every reply. Without it nothing is kept. */
+  readonly aof?: boolean | 'always';
+  /** Makes it a replica of the server on this port. */
+  readonly replicaOf?: number;
+  readonly cluster?: boolean;
+  /** Makes it a Sentinel that watches the master on this port under the name 'books'. */
+  readonly sentinelOf?: number;
+  /** Further lines of redis.conf. */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+export interface RunningRedis {
+  readonly port: number;
+  readonly url: string;
+  /** Where it keeps its files; survives `kill9` and `restart`, not `stop`. */
+  readonly directory: string;
+  /** SIGKILL, and waits for its death. */
+  kill9(): Promise<void>;
+  /** Shuts it down in order, if it is up, and starts it again on the same port with the same files. */
+  restart(): Promise<void>;
+  /** As `restart`, but all its files are gone. */
+  restartEmpty(): Promise<void>;
+  /** SIGSTOP and SIGCONT: it accepts connections and answers nothing. */
+  freeze(): void;
+  thaw(): void;
+  /** Ends it and removes its files. */
+  stop(): Promise<void>;
+}
+
+const READY_WITHIN_MS = 10_000;
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts a real redis-server on a free port of the loopback, with its files in a temporary directory. */
+export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'roomwatch-redis-'));
+  const port = await freePort();
+  // Not port + 10,000, the default: that may be no port at all.
+  const busPort = options.cluster ? await freePort() : undefined;
+  await writeFile(join(directory, 'redis.conf'), configOf(options, { port, busPort, directory }));
+  let child = await launch(directory, port, options);
+
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await gone;
+  };
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    directory,
+    kill9: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM');
+      child = await launch(directory, port, options);
+    },
+    async restartEmpty() {
+      await end('SIGKILL');
+      await rm(join(directory, 'appendonlydir'), { recursive: true, force: true });
+      await rm(join(directory, 'dump.rdb'), { force: true });
+      child = await launch(directory, port, options);
+    },
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
+    async stop() {
+      await end('SIGKILL');
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function configOf(
+  options: RedisOptions,
+  { port, busPort, directory }: { port: number; busPort: number | undefined; directory: string },
+): string {
+  const lines = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    'protected-mode no',
+    `dir ${directory}`,
+    `logfile ${join(directory, 'redis.log')}`,
+    'daemonize no',
+  ];
+  if (options.sentinelOf !== undefined) {
+    lines.push(
+      `sentinel monitor books 127.0.0.1 ${options.sentinelOf} 1`,
+      'sentinel down-after-milliseconds books 500',
+      'sentinel failover-timeout books 2000',
+    );
+  } else {
+    lines.push('save ""', `appendonly ${options.aof ? 'yes' : 'no'}`);
+    if (options.aof === 'always') lines.push('appendfsync always');
+    if (options.replicaOf !== undefined) lines.push(`replicaof 127.0.0.1 ${options.replicaOf}`);
+    if (busPort !== undefined)
+      lines.push('cluster-enabled yes', `cluster-port ${busPort}`, 'cluster-node-timeout 2000');
+  }
+  for (const [name, value] of Object.entries(options.config ?? {})) lines.push(`${name} ${value}`);
+  return `${lines.join('\n')}\n`;
+}
+
+async function launch(directory: string, port: number, options: RedisOptions): Promise<ChildProcess> {
+  const args = [join(directory, 'redis.conf'), ...(options.sentinelOf === undefined ? [] : ['--sentinel'])];
+  const child = spawn('redis-server', args, { stdio: 'ignore' });
+  running.add(child);
+  const ended = new Promise<never>((_, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'ENOENT'
+          ? new Error('redis-server is missing; install redis-server (Debian: apt-get install redis-server)')
+          : error,
+      ),
+    );
+    child.once('exit', () => {
+      running.delete(child);
+      readFile(join(directory, 'redis.log'), 'utf8')
+        .catch(() => 'it left no log')
+        .then((log) => reject(new Error(`redis-server on port ${port} ended: ${log.slice(-1_000)}`)));
+    });
+  });
+  ended.catch(() => {});
+  const up = waitFor(`redis-server on port ${port}`, () => answers(port), { withinMs: READY_WITHIN_MS });
+  await Promise.race([up, ended]);
+  return child;
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.setTimeout(1_000, () => socket.destroy(new Error('no answer to PING')));
+    socket.once('error', reject);
+    socket.once('data', (data) => {
+      resolve(data.toString().startsWith('+PONG'));
+      socket.destroy();
+    });
+    socket.write('PING\r\n');
+  });
+}
