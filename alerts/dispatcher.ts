@@ -1,0 +1,160 @@
+import { type DeliveryObserver, Lane, type LaneDeps } from './lane.ts';
+import type { Ledger } from './ledger.ts';
+import type { Log } from './log.ts';
+import { type Job, toFallback, toJob } from './outbox.ts';
+import type { Receiver } from './receiver.ts';
+import { type PolicyState, readState } from './state.ts';
+
+export interface DispatcherOptions {
+  readonly ledger: Ledger;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  /** Every service that may have something in its outbox. */
+  readonly services: () => Promise<readonly string[]>;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly observer: DeliveryObserver;
+  readonly groupWaitMs: number;
+  readonly sendTimeoutMs: number;
+  readonly leaseMs: number;
+  /** How often every outbox is looked into, for what other daemons left behind and for what is due again. */
+  readonly sweepMs: number;
+}
+
+export interface Dispatcher {
+  start(): void;
+  /** Takes what is due in the services named, or in all, and gives it to the receivers' lanes. */
+  pump(services?: readonly string[]): Promise<void>;
+  /** Resolves when every lane has sent or given back what it held. */
+  idle(): Promise<void>;
+  /** Takes nothing new and waits for what is being sent; what is left comes back when its lease runs out. */
+  stop(): Promise<void>;
+}
+
+/** Entries taken from one service's outbox at once. */
+const CLAIM_LIMIT = 100;
+/** An entry for a receiver that this daemon does not know, but another one may, after a change of configuration. */
+const UNKNOWN_AGAIN_MS = 60_000;
+const COMMIT_ATTEMPTS = 10;
+
+/** Takes entries out of the outboxes under a lease and carries each to its receiver's lane. */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { ledger, receivers, nowMs, log, observer, leaseMs } = options;
+  let isStopped = false;
+  let sweeper: NodeJS.Timeout | undefined;
+  const alarms = new Set<NodeJS.Timeout>();
+
+  const settle = async (job: Job, settlement: Parameters<Ledger['settle']>[0]['settlement']) => {
+    const { service, id } = job.entry;
+    const isOurs = await ledger.settle({ service, id, token: job.token, settlement });
+    if (!isOurs) log.warn({ key: id }, 'the lease had run out: another daemon may have sent the same');
+  };
+
+  const deps: LaneDeps = {
+    ...options,
+    states: (services) => readStates(ledger, services, log),
+    done: (job) => settle(job, { status: 'done' }),
+    retryAt: async (job, dueAtMs) => {
+      await settle(job, { status: 'retry', dueAtMs });
+      wakeAt(job.entry.service, dueAtMs);
+    },
+    refuse: async (job, receiver) => {
+      await handOn(job, receiver);
+      await settle(job, { status: 'done' });
+    },
+  };
+  const lanes = new Map([...receivers].map(([name, receiver]) => [name, new Lane(receiver, deps)] as const));
+
+  /** Queues a copy for the fallback beside an unchanged state. A copy that is refused too goes no further. */
+  async function handOn(job: Job, receiver: Receiver): Promise<void> {
+    const { service } = job.entry;
+    if (receiver.fallbacks.length === 0 || job.insteadOf !== null) {
+      log.error({ receiver: receiver.name, key: job.entry.id }, 'a refused message has nobody else to go to');
+      return;
+    }
+    for (let attempt = 0; attempt < COMMIT_ATTEMPTS; attempt += 1) {
+      const { version, state } = await ledger.load(service);
+      const entries = receiver.fallbacks.map((name) => toFallback(job, name));
+      if (await ledger.commit({ service, expectedVersion: version, state, entries }))
+        return wakeAt(service, nowMs());
+    }
+    throw new Error(`OUTBOX_CONTENDED: ${service} changed ${COMMIT_ATTEMPTS} times while a copy was queued`);
+  }
+
+  function wakeAt(service: string, dueAtMs: number): void {
+    // Beyond the sweep the sweep finds it; nearer, it would be late.
+    const inMs = dueAtMs - nowMs();
+    if (isStopped || inMs > options.sweepMs) return;
+    const alarm = setTimeout(
+      () => {
+        alarms.delete(alarm);
+        void pump([service]);
+      },
+      Math.max(0, inMs),
+    );
+    alarms.add(alarm);
+  }
+
+  async function pump(services?: readonly string[]): Promise<void> {
+    if (isStopped) return;
+    try {
+      for (const service of services ?? (await options.services())) await take(service);
+    } catch (error) {
+      // Nothing is lost: entries stay where they are, and the next sweep asks again.
+      log.warn({ error: String(error) }, 'the outbox could not be read');
+    }
+  }
+
+  async function take(service: string): Promise<void> {
+    const now = nowMs();
+    const claimed = await ledger.claim({ service, nowMs: now, leaseMs, limit: CLAIM_LIMIT });
+    for (const one of claimed) {
+      const { entry, token } = one;
+      const job = toJob(one, now + leaseMs);
+      const lane = lanes.get(entry.receiver);
+      if (job && lane) {
+        lane.add(job);
+        continue;
+      }
+      observer.failed(entry.receiver, job ? 'unknown-receiver' : 'unreadable');
+      log.warn({ key: entry.id, receiver: entry.receiver }, job ? 'no such receiver' : 'not readable here');
+      const settlement = { status: 'retry', dueAtMs: now + UNKNOWN_AGAIN_MS } as const;
+      await ledger.settle({ service, id: entry.id, token, settlement });
+    }
+  }
+
+  return {
+    start() {
+      sweeper ??= setInterval(() => void pump(), options.sweepMs);
+    },
+    pump,
+    async idle() {
+      for (const lane of lanes.values()) await lane.idle();
+    },
+    async stop() {
+      isStopped = true;
+      clearInterval(sweeper);
+      for (const alarm of alarms) clearTimeout(alarm);
+      for (const lane of lanes.values()) await lane.idle();
+      for (const receiver of receivers.values()) receiver.notifier.close();
+    },
+  };
+}
+
+async function readStates(
+  ledger: Ledger,
+  services: readonly string[],
+  log: Log,
+): Promise<ReadonlyMap<string, PolicyState>> {
+  const states = new Map<string, PolicyState>();
+  for (const service of services) {
+    try {
+      const state = readState((await ledger.load(service)).state);
+      if (state !== 'unreadable') states.set(service, state);
+    } catch (error) {
+      // Without the state the message is taken for true: saying it twice is better than not at all.
+      log.warn({ service, error: String(error) }, 'could not ask whether an alert still fires');
+    }
+  }
+  return states;
+}

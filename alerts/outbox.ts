@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { type Alert, alertSchema } from './alert.ts';
+import type { ClaimedEntry, OutboxEntry } from './ledger.ts';
+import type { Announcement } from './policy.ts';
+
+/** What an outbox entry carries: the alert, and the receiver that refused it when this is its fallback's copy. */
+export interface Body {
+  readonly version: 1;
+  readonly alert: Alert;
+  readonly insteadOf: string | null;
+}
+
+const bodySchema: z.ZodType<Body> = z.object({
+  version: z.literal(1),
+  alert: alertSchema,
+  insteadOf: z.string().nullable(),
+});
+
+/** An entry in hand: claimed under a lease and read. */
+export interface Job {
+  readonly entry: OutboxEntry;
+  readonly alert: Alert;
+  readonly insteadOf: string | null;
+  readonly token: number;
+  readonly leaseUntilMs: number;
+}
+
+export function toEntry({ id, receiver, alert }: Announcement): OutboxEntry {
+  const body: Body = { version: 1, alert, insteadOf: null };
+  return { id, service: alert.service, receiver, body, createdAtMs: alert.decidedAtMs };
+}
+
+/** The copy for a fallback: an id of its own, so that a repeated refusal queues it once. */
+export function toFallback(job: Job, fallback: string): OutboxEntry {
+  const body: Body = { version: 1, alert: job.alert, insteadOf: job.entry.receiver };
+  return { ...job.entry, id: `${job.entry.id}/instead/${fallback}`, receiver: fallback, body };
+}
+
+/** undefined when another version wrote the entry. */
+export function toJob({ entry, token }: ClaimedEntry, leaseUntilMs: number): Job | undefined {
+  const body = bodySchema.safeParse(entry.body);
+  if (!body.success) return undefined;
+  return { entry, alert: body.data.alert, insteadOf: body.data.insteadOf, token, leaseUntilMs };
+}

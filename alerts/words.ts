@@ -1,0 +1,169 @@
+import type { Alert, Figures, Kind, Step, Where } from './alert.ts';
+import { bothTimes, clockTime, dateTime, span } from './times.ts';
+
+/** The sentences of a message: pure text, from an alert and the moment at which it is sent. */
+
+const TITLES: Readonly<Record<Step, string>> = {
+  'entry-failing': 'room entry is failing',
+  budget: 'half of the allowed windows are lost',
+  near: 'the target is near',
+  'last-window': 'no window is left',
+  breached: 'the line is crossed',
+  blind: 'nobody is watching',
+  claim: 'a claim can be made',
+};
+
+export function titleOf(alert: Alert): string {
+  const { figures } = alert;
+  switch (alert.step) {
+    case 'budget':
+      return figures ? `${figures.lost} of ${figures.allowed} allowed windows are lost` : TITLES.budget;
+    case 'near':
+      return figures ? `${windows(figures.left)} left before ${alert.line} %` : TITLES.near;
+    case 'last-window':
+      return `the next lost window breaches ${alert.line} %`;
+    case 'breached':
+      return `${alert.line} % is lost for ${alert.month}`;
+    case 'claim':
+      return `claim for ${alert.month}`;
+    default:
+      return TITLES[alert.step];
+  }
+}
+
+/** "FIRING", "RESOLVED", ... as it stands first in a subject. */
+export function statusOf(alert: Alert, wasUndelivered: boolean): string {
+  const words: Readonly<Record<Kind, string>> = {
+    firing: alert.severity,
+    reminder: `${alert.severity}, reminder ${alert.reminder}`,
+    acknowledged: 'acknowledged',
+    resolved: wasUndelivered ? 'fired and resolved' : 'resolved',
+  };
+  return alert.test ? 'TEST' : words[alert.kind];
+}
+
+/** The sentence that a woken engineer reads first: what is lost if nothing changes, or what is so. */
+export function firstLine(alert: Alert, nowMs: number): string {
+  if (alert.kind === 'resolved') return resolution(alert);
+  if (alert.kind === 'acknowledged') {
+    return `Acknowledged by ${alert.acknowledgedBy ?? 'somebody'}: no reminders until it is resolved.`;
+  }
+  switch (alert.step) {
+    case 'blind':
+      return blindness(alert, nowMs);
+    case 'claim':
+      return claimWindow(alert);
+    case 'breached':
+      return breach(alert);
+    default:
+      return ifNothingChanges(alert, nowMs) ?? outlook(alert);
+  }
+}
+
+/** "If this continues, ..." while room entry fails, null otherwise. */
+export function ifNothingChanges(alert: Alert, nowMs: number): string | null {
+  const { entry, fall, figures, timeZone } = alert;
+  if (!entry || !figures) return null;
+  const line = figures.lines.find((one) => !one.crossed);
+  if (!line)
+    return 'If this continues, more windows are lost; every line of the contract is already crossed.';
+  const left = `${windows(line.left)} of ${line.allowed} left`;
+  if (!fall) {
+    return `If this continues to the end of the month, ${line.target} % still holds: ${left}.`;
+  }
+  const inMs = fall.atMs - nowMs;
+  // The message may come late: then the moment is over and is not promised again.
+  if (inMs <= 0) return `Had it continued, ${fall.target} % was lost at ${clockTime(fall.atMs, timeZone)}.`;
+  return `If this continues, ${fall.target} % is lost at ${clockTime(fall.atMs, timeZone)} (in ${span(inMs)}): ${left}.`;
+}
+
+function outlook(alert: Alert): string {
+  const { figures, line } = alert;
+  if (!figures) return `${titleOf(alert)}.`;
+  const state = `${figures.lost} of ${figures.allowed} allowed windows are lost, ${windows(figures.left)} left`;
+  const until = `until ${dateTime(figures.endMs, alert.timeZone)}`;
+  switch (alert.step) {
+    case 'near':
+      return `${state} ${until}; expected ${percent(figures.expectedAvailability)} at the end, ${percent(figures.breachProbability, 0)} probability of missing ${line} %.`;
+    case 'last-window':
+      return `The next lost window breaches ${line} %: ${state} ${until}.`;
+    default:
+      return `${state} ${until}.`;
+  }
+}
+
+function breach({ figures, line, month }: Alert): string {
+  if (!figures) return `${line} % is lost for ${month}.`;
+  const crossed = figures.lines.find((one) => one.target === line);
+  const owed = crossed ? `; the voucher is ${voucher(crossed.voucherPercent, figures)}` : '';
+  return `${line} % is lost for ${month}: ${windows(figures.lost)} lost, availability at most ${display(figures)}${owed}.`;
+}
+
+function blindness({ blind, timeZone, sinceMs, service }: Alert, nowMs: number): string {
+  const hold = 'alerts on its service level neither fire nor resolve until one is back';
+  if (blind && blind.recentWindows > 0 && blind.lastAliveAtMs !== null && blind.lastAliveAtMs > sinceMs) {
+    return `${blind.unseenWindows} of the last ${blind.recentWindows} windows of ${service} were seen by no agent.`;
+  }
+  return `No agent of ${service} has been alive since ${bothTimes(sinceMs, timeZone)} (${span(nowMs - sinceMs)}); ${hold}.`;
+}
+
+function claimWindow({ claim, figures, month }: Alert): string {
+  if (!claim || !figures) return `A claim for ${month} can be made.`;
+  const days = claim.daysLeft === 1 ? '1 day' : `${claim.daysLeft} days`;
+  return `A voucher of ${voucher(figures.voucherPercent, figures)} for ${month} can be claimed until the end of ${claim.deadline} (${days} left).`;
+}
+
+const BECAUSE: Readonly<Record<NonNullable<Alert['resolvedBecause']>, string>> = {
+  cleared: 'it is no longer so',
+  corrected: 'an exclusion or a correction took lost windows back',
+  'month-ended': 'the service month has ended',
+  'deadline-passed': 'the claim deadline has passed',
+  'switched-off': 'the step was switched off in the configuration',
+};
+
+function resolution(alert: Alert): string {
+  const { figures, firedAtMs, resolvedAtMs, timeZone } = alert;
+  const because = BECAUSE[alert.resolvedBecause ?? 'cleared'];
+  const endedAtMs = resolvedAtMs ?? alert.decidedAtMs;
+  const when = `fired ${bothTimes(firedAtMs, timeZone)}, resolved ${bothTimes(endedAtMs, timeZone)} after ${span(endedAtMs - firedAtMs)}`;
+  const stand = figures
+    ? ` ${figures.month} stands at ${display(figures)}, ${figures.lost} of ${figures.allowed} allowed windows lost.`
+    : '';
+  return `Resolved, ${because}: ${when}.${stand}`;
+}
+
+/** "10 %" or "10 % of the monthly fee (123.45 USD)". */
+export function voucher(share: number, figures: Figures): string {
+  const amount = figures.voucher !== null && figures.voucherPercent === share ? ` (${figures.voucher})` : '';
+  return `${share} % of the monthly fee${amount}`;
+}
+
+/** The availability as the contract displays it, spaced like every other percentage here. */
+export function display(figures: Figures): string {
+  return figures.availability.replace(/\s*%$/, ' %');
+}
+
+export function windows(count: number): string {
+  return count === 1 ? '1 window' : `${count} windows`;
+}
+
+/** "ap-guangzhou 80 %, ap-shanghai 15 %", shares of all failures truncated; '' when there are none. */
+export function shares(list: Where['regions'], all: number): string {
+  return list
+    .map(({ name, failures }) => `${plain(name) || 'not given'} ${Math.floor((failures * 100) / all)} %`)
+    .join(', ');
+}
+
+/** A ratio as percent, truncated as the contract's figures are, never rounded up to a better one. */
+export function percent(ratio: number, decimals = 3): string {
+  // toFixed first: 0.99932 * 100 is 99.93199999999999 and would lose its last digit.
+  const [whole, part = ''] = (ratio * 100).toFixed(9).split('.') as [string, string?];
+  return decimals === 0 ? `${whole} %` : `${whole}.${part.slice(0, decimals)} %`;
+}
+
+const LABEL_CHARACTERS = 64;
+
+/** A label from outside: control and direction characters would rearrange a mail or a terminal. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?').slice(0, LABEL_CHARACTERS);
+}
