@@ -1,0 +1,131 @@
+import { excludedMinutes } from './exclusion.ts';
+import { MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
+import { instantText } from './instant.ts';
+import type { MonthInput } from './judge-month.ts';
+import type { OpenWindow } from './reading.ts';
+import type { Terms } from './terms.ts';
+import { countedOf, isDown } from './verdict.ts';
+import { spansOf, windowOf } from './window.ts';
+
+/** Minutes before the open window from which its traffic is expected. */
+const HISTORY_MINUTES = 60;
+/** Minutes of the open window after which its own pace is believed. */
+const PACE_MINUTES = 1;
+
+/** Counted attempts and failures of the minutes [from, to) that are not excluded. */
+export interface SpanCounts {
+  readonly attempts: number;
+  readonly failures: number;
+  /** Minutes, not excluded, in which somebody watched or something was counted. */
+  readonly observedMinutes: number;
+  /** Minutes not excluded. */
+  readonly minutes: number;
+}
+
+type SpanInput = Pick<MonthInput, 'facts' | 'terms' | 'exclusions' | 'nowMs'>;
+
+/** Counts any minutes of the facts as the contract does; minutes that have not begun are zero. */
+export function countSpan(input: SpanInput, fromMinute: number, toMinute: number): SpanCounts {
+  const { facts, terms } = input;
+  const marks = excludedMinutes(input.exclusions, {
+    firstMinute: fromMinute,
+    minuteCount: toMinute - fromMinute,
+  });
+  const begun = Math.ceil(input.nowMs / 60_000);
+  const sums = { attempts: 0, failures: 0, observedMinutes: 0, minutes: 0 };
+  for (let minute = fromMinute; minute < toMinute; minute += 1) {
+    if (marks !== null && marks[minute - fromMinute] === 1) continue;
+    sums.minutes += 1;
+    const at = minute - facts.firstMinute;
+    if (at < 0 || at >= facts.minuteCount || minute >= begun) continue;
+    const counted = countedAt(facts, at, terms);
+    sums.attempts += counted.attempts;
+    sums.failures += counted.failures;
+    if (facts.alive[at] === 1 || facts.tallies[at * MEASURE_COUNT]! > 0) sums.observedMinutes += 1;
+  }
+  return sums;
+}
+
+function countedAt(facts: MinuteFacts, at: number, terms: Terms) {
+  const from = at * MEASURE_COUNT;
+  const tally = {
+    attempts: facts.tallies[from + MEASURE_INDEX.attempts]!,
+    provider: facts.tallies[from + MEASURE_INDEX.provider]!,
+    unknown: facts.tallies[from + MEASURE_INDEX.unknown]!,
+    customer: facts.tallies[from + MEASURE_INDEX.customer]!,
+    network: facts.tallies[from + MEASURE_INDEX.network]!,
+  };
+  return countedOf(tally, terms.countedCauses, terms.uncountedFailures);
+}
+
+/**
+ * The window in progress. Its traffic is expected from the hour before it or its own pace so far, whichever is
+ * more: expecting too little would call a window lost that a surge of successes still saves.
+ *
+ * The books count the window only when it has ended; until then `alreadyLost` is a forecast.
+ * @returns null when now is outside the month or the whole window is excluded
+ */
+export function readOpenWindow(input: MonthInput): OpenWindow | null {
+  const { month, terms, nowMs } = input;
+  const window = windowOf(month, Math.floor(nowMs / 60_000));
+  if (window < 0) return null;
+  const spans = spansOf(month, window);
+  const counts = spans.map((span) => countSpan(input, span.fromMinute, span.toMinute));
+  const minutes = sum(counts.map((one) => one.minutes));
+  if (minutes === 0) return null;
+  const attempts = sum(counts.map((one) => one.attempts));
+  const failures = sum(counts.map((one) => one.failures));
+  const startMinute = spans[0]!.fromMinute;
+
+  const elapsed = sum(
+    spans.map((span) => {
+      const to = Math.min(span.toMinute, nowMs / 60_000);
+      if (to <= span.fromMinute) return 0;
+      const whole = countSpan(input, span.fromMinute, Math.floor(to)).minutes;
+      const isPartExcluded = countSpan(input, Math.floor(to), Math.floor(to) + 1).minutes === 0;
+      return whole + (isPartExcluded ? 0 : to - Math.floor(to));
+    }),
+  );
+  const history = countSpan(input, startMinute - HISTORY_MINUTES, startMinute);
+  const rates = [
+    ...(history.observedMinutes > 0 ? [history.attempts / history.observedMinutes] : []),
+    ...(elapsed >= PACE_MINUTES ? [attempts / elapsed] : []),
+  ];
+  const expectedAttempts =
+    rates.length === 0 ? null : Math.ceil(attempts + Math.max(...rates) * (minutes - elapsed));
+  const alreadyLost = expectedAttempts !== null && isDown(expectedAttempts, failures, terms);
+  return {
+    start: instantText(startMinute * 60_000),
+    attempts,
+    failures,
+    alreadyLost,
+    expectedAttempts,
+    failuresUntilLost: alreadyLost ? 0 : failuresToLose({ attempts, failures, expectedAttempts }, terms),
+  };
+}
+
+/**
+ * The fewest further failures that lose a window: at first they replace expected successes, and beyond the
+ * expectation each one is an attempt more.
+ */
+function failuresToLose(
+  open: Pick<OpenWindow, 'attempts' | 'failures' | 'expectedAttempts'>,
+  terms: Pick<Terms, 'threshold' | 'minAttempts'>,
+): number {
+  const isLostAfter = (more: number) =>
+    isDown(Math.max(open.expectedAttempts ?? 0, open.attempts + more), open.failures + more, terms);
+  // Every further attempt failing, the share of failures only grows: once lost, it stays lost.
+  let enough = 1;
+  while (!isLostAfter(enough)) enough *= 2;
+  let tooFew = Math.floor(enough / 2);
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (isLostAfter(middle)) enough = middle;
+    else tooFew = middle;
+  }
+  return enough;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { CAUSES } from './cause.ts';
+import { parseDate } from './instant.ts';
+import { currencyDecimals, parseAmount } from './money.ts';
+import { nearestWord } from './nearest.ts';
+import { parsePercent, shareValue } from './percent.ts';
+import { quote } from './text.ts';
+import { isTimeZone } from './zone.ts';
+
+/** The fields of a terms file, each with its bounds and the sentence that mends it. */
+
+type Complaint = (issue: { readonly input: unknown }) => string;
+
+/** `is VALUE; FIX`, for a value that is there, and `is missing; FIX` for one that is not. */
+function rejected(fix: string): Complaint {
+  return ({ input }) => `is ${input === undefined ? 'missing' : quote(input)}; ${fix}`;
+}
+
+/** An object without unknown keys: a misspelt setting must not leave the default in force unnoticed. */
+export function strict<Shape extends z.core.$ZodShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return rejected('write an object')(issue);
+      const known = Object.keys(shape);
+      const named = issue.keys.slice(0, 5).map((key: string) => {
+        const near = nearestWord(key, known);
+        return `${quote(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
+      });
+      return `has unknown keys: ${named.join(', ')}; known are ${known.join(', ')}`;
+    },
+  });
+}
+
+/**
+ * One of the readings that the code implements. One that a contract may hold but the code does not is refused
+ * with a sentence of its own: to take it silently would compute another contract.
+ */
+export function reading<const T extends string>(implemented: readonly T[], others: readonly string[] = []) {
+  const list = implemented.join(' or ');
+  return z.string({ error: rejected(`write ${list}`) }).transform((value, context): T => {
+    const found = implemented.find((one) => one === value);
+    if (found !== undefined) return found;
+    context.addIssue(
+      others.includes(value)
+        ? `is ${quote(value)}, a possible reading that roomwatch does not implement; write ${list}`
+        : `is ${quote(value)}; write ${list}`,
+    );
+    return z.NEVER;
+  });
+}
+
+function integer(from: number, to: number) {
+  const error = rejected(`write an integer from ${from} to ${to.toLocaleString('en-US')}`);
+  return z
+    .number({ error })
+    .refine((value) => Number.isInteger(value) && value >= from && value <= to, { error });
+}
+
+const percentFix = 'write a percentage as text, more than 0 to 100 with up to six decimals, like "99.9"';
+const percent = z.string({ error: rejected(percentFix) }).transform((text, context) => {
+  const parsed = parsePercent(text);
+  if (parsed !== undefined && parsed.numerator > 0) return parsed;
+  context.addIssue(rejected(percentFix)({ input: text }));
+  return z.NEVER;
+});
+
+const dateFix = rejected('write a date of the calendar as text, YYYY-MM-DD');
+const date = z.string({ error: dateFix }).refine((text) => parseDate(text) !== undefined, { error: dateFix });
+
+const zoneFix = rejected(
+  'write an offset in steps of 15 minutes, like "+08:00", or an IANA name, like Asia/Shanghai',
+);
+const timeZone = z.string({ error: zoneFix }).refine(isTimeZone, { error: zoneFix });
+
+const tiers = z
+  .array(strict({ below: percent, voucherPercent: integer(1, 100) }), {
+    error: rejected('write a list of {below, voucherPercent}'),
+  })
+  .max(10, { error: 'has more than 10 tiers; leave out the extra ones' })
+  .transform((given, context) => {
+    const sorted = given.toSorted((a, b) => shareValue(b.below) - shareValue(a.below));
+    for (const [i, tier] of sorted.entries()) {
+      const above = sorted[i - 1];
+      if (above === undefined) continue;
+      if (shareValue(above.below) === shareValue(tier.below)) {
+        context.addIssue(`has ${tier.below.text} twice; delete one of them`);
+      } else if (above.voucherPercent > tier.voucherPercent) {
+        context.addIssue(
+          `owes less below ${tier.below.text} than below ${above.below.text}; swap the vouchers`,
+        );
+      }
+    }
+    return sorted;
+  });
+
+const countedCauses = z
+  .array(reading(CAUSES), { error: rejected(`write a list of ${CAUSES.join(', ')}`) })
+  .min(1, { error: `is empty, so that nothing could ever be down; name some of ${CAUSES.join(', ')}` })
+  .transform((causes) => CAUSES.filter((cause) => causes.includes(cause)));
+
+const currencyFix = rejected('write an ISO 4217 code in capitals, like USD');
+const monthlyFee = strict({
+  amount: z.string({ error: rejected('write an amount as text, like "1234.50"') }),
+  currency: z
+    .string({ error: currencyFix })
+    .refine((text) => currencyDecimals(text) !== undefined, { error: currencyFix }),
+}).refine((fee) => parseAmount(fee.amount, fee.currency) !== undefined, {
+  error:
+    'is not an amount of its currency; write digits with no more decimals than it has, like "1234.50" for USD',
+  path: ['amount'],
+});
+
+export const CLAIM_FIELDS = {
+  openAfterBusinessDay: integer(0, 20),
+  deadlineDays: integer(1, 366),
+  calendar: reading(['CN', 'weekdays']),
+};
+
+/** Fields that a contract must fix. */
+export const REQUIRED_FIELDS = {
+  timeZone,
+  period: reading(['calendar'], ['anniversary', 'billing']),
+  daylightSaving: reading(['contract'], ['elapsed']),
+  measure: reading(['window-threshold'], ['mean-window-error', 'minutes-down']),
+  windowMinutes: integer(1, 1_440).refine((value) => 1_440 % value === 0, {
+    error: rejected('write minutes that divide a day of 1,440, like 5'),
+  }),
+  threshold: percent,
+  target: percent,
+  tiers,
+  minAttempts: integer(1, 1_000_000),
+  lowVolumeBelow: integer(0, 1_000_000),
+  minConsecutive: integer(1, 12),
+  emptyWindow: reading(['up', 'down']),
+  countedCauses,
+  uncountedFailures: reading(['leave', 'succeed']),
+  bookBy: reading(['start'], ['end']),
+  retries: reading(['each-call'], ['user-and-room']),
+  excludedTime: reading(['keep'], ['remove']),
+  surge: reading(['flag'], ['exclude', 'ignore']),
+  scope: reading(['account'], ['application']),
+  partialMonth: reading(['actual', 'full']),
+  graceMinutes: integer(0, 60),
+  displayDecimals: integer(0, 6),
+};
+
+/** Fields that belong to one customer's contract. */
+export const CUSTOMER_FIELDS = { serviceStart: date, serviceEnd: date, monthlyFee };
