@@ -165,6 +165,24 @@ export const METRICS = {
     'Minute counters that reached their ceiling.',
   ),
   configReloads: metric('config_reloads_total', 'counter', ['result'], 'Configuration reloads, by result.'),
+  outcomesClamped: metric(
+    'outcomes_clamped_total',
+    'counter',
+    [],
+    'Outcomes that came from the future and were counted in the minute after now.',
+  ),
+  storeApplyFailures: metric(
+    'store_apply_failures_total',
+    'counter',
+    ['reason'],
+    'Store calls that applied nothing and are repeated, by reason.',
+  ),
+  evaluationFailures: metric(
+    'evaluation_failures_total',
+    'counter',
+    [],
+    'Evaluations of a service that failed and are repeated.',
+  ),
   storeUp: metric('store_up', 'gauge', [], '1 while the store answers.'),
 } as const satisfies Record<string, MetricSpec>;
 

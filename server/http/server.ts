@@ -1,0 +1,169 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Log } from '../log.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Access } from './access.ts';
+import { type Answer, refusal } from './answer.ts';
+import { readJsonBody } from './body.ts';
+import type { Router } from './router.ts';
+
+export const HTTP_BOUNDS = {
+  headersWithinMs: 10_000,
+  requestWithinMs: 30_000,
+  /** Without a byte in either direction. */
+  idleMs: 60_000,
+  headerBytes: 16 * 1024,
+  /** What a piece of a long answer is gathered to before it is written. */
+  pieceCharacters: 64 * 1024,
+  /** How long a long answer is rendered before the event loop gets its turn. */
+  sliceMs: 8,
+} as const;
+
+/** Nothing that is served here is to be guessed, framed, or kept. A route's own headers win. */
+const COMMON_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cache-control': 'no-store',
+} as const;
+
+export interface HttpDeps {
+  readonly router: Router;
+  /** Read at each request, because a reload replaces it. */
+  readonly access: () => Access;
+  readonly log: Log;
+}
+
+/** An HTTP server that answers by its routes; it listens to nothing yet. */
+export function createHttpServer(deps: HttpDeps): Server {
+  const server = createServer(
+    {
+      headersTimeout: HTTP_BOUNDS.headersWithinMs,
+      requestTimeout: HTTP_BOUNDS.requestWithinMs,
+      maxHeaderSize: HTTP_BOUNDS.headerBytes,
+    },
+    (request, response) => {
+      // A peer that goes away in the middle is no event of ours.
+      request.on('error', () => {});
+      response.on('error', () => {});
+      answerTo(request, deps)
+        .then((answer) => send(request, response, answer))
+        .catch((error: unknown) => {
+          deps.log.error({ error, path: pathOf(request) }, 'an answer could not be written');
+          response.destroy();
+        });
+    },
+  );
+  server.setTimeout(HTTP_BOUNDS.idleMs);
+  server.on('clientError', refuseBytes);
+  return server;
+}
+
+async function answerTo(request: IncomingMessage, { router, access, log }: HttpDeps): Promise<Answer> {
+  const [path = '/', query = ''] = splitOnce(request.url ?? '/', '?');
+  const match = router.match(request.method ?? 'GET', path);
+  if ('answer' in match) return match.answer;
+  const caller = access().admit(request.headers, match.route.need);
+  if ('status' in caller) return caller;
+  try {
+    return await match.route.run({
+      caller,
+      params: match.params,
+      query: new URLSearchParams(query),
+      accept: request.headers.accept ?? '',
+      readJson: () => readJsonBody(request),
+    });
+  } catch (error) {
+    if (error instanceof StoreUnavailable) {
+      return refusal('STORE_UNAVAILABLE', 'the store does not answer; try again shortly', {
+        headers: { 'retry-after': '2' },
+      });
+    }
+    log.error({ error, path }, 'a request failed');
+    return refusal('INTERNAL', 'the daemon failed on this request; its log says why');
+  }
+}
+
+async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  const { status, type, body, headers } = answer;
+  const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
+  response.writeHead(status, {
+    ...COMMON_HEADERS,
+    ...(status === 304 ? {} : { 'content-type': type }),
+    ...(isWhole && status !== 304 ? { 'content-length': String(Buffer.byteLength(body)) } : {}),
+    // A body that was not read would be taken for the next request.
+    ...(request.complete || request.method === 'GET' || request.method === 'HEAD'
+      ? {}
+      : { connection: 'close' }),
+    ...headers,
+  });
+  if (request.method === 'HEAD' || status === 304) {
+    response.end();
+    return;
+  }
+  if (isWhole) {
+    response.end(body);
+    return;
+  }
+  let piece = '';
+  let sliceStartedAtMs = performance.now();
+  for (const part of body) {
+    piece += part;
+    const isDue = performance.now() - sliceStartedAtMs > HTTP_BOUNDS.sliceMs;
+    if (piece.length < HTTP_BOUNDS.pieceCharacters && !isDue) continue;
+    const hasRoom = response.write(piece);
+    piece = '';
+    if (!hasRoom) await drained(response);
+    else if (isDue) await turn();
+    if (response.destroyed) return;
+    sliceStartedAtMs = performance.now();
+  }
+  response.end(piece);
+}
+
+/** Resolves when the socket takes more, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed || !response.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
+}
+
+/** What is not HTTP, or too large, or too slow, has no request to answer to. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const message = `${STATUS_CODES[status]}: the request could not be read`;
+  const body = `${JSON.stringify({ error: { code: 'REQUEST_INVALID', message, field: '' } })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function pathOf(request: IncomingMessage): string {
+  return splitOnce(request.url ?? '', '?')[0];
+}
