@@ -11,6 +11,7 @@ export const CLOSE_CODES = {
   forbidden: { code: 4403, retry: 'minute', meaning: 'the token does not cover a service of the agent' },
   helloTimeout: { code: 4408, retry: 'backoff', meaning: 'no hello in time' },
   fenced: { code: 4409, retry: 'minute', meaning: 'a newer connection of the same producer took over' },
+  conflict: { code: 4410, retry: 'backoff', meaning: 'the books hold another batch under the same seq' },
   creditExceeded: { code: 4429, retry: 'backoff', meaning: 'more batches in flight than the credit allows' },
   deadPeer: { code: 4499, retry: 'backoff', meaning: 'heartbeats were missed' },
 } as const satisfies Record<string, { code: number; retry: 'backoff' | 'minute'; meaning: string }>;

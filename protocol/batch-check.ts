@@ -1,0 +1,98 @@
+import { CAUSES } from '../sla/cause.ts';
+import { SERVICE_PATTERN } from '../sla/outcome.ts';
+import type { Batch } from './frame.ts';
+import { LIMITS } from './limits.ts';
+
+/**
+ * `batchSchema` by hand, for the one frame that a daemon reads ten thousand times a second: it accepts exactly
+ * what the schema accepts (a fuzz test compares them), in about a tenth of the time. It gives no reason; for
+ * one, ask the schema.
+ */
+export function isBatch(value: unknown): value is Batch {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const frame = value as Readonly<Record<string, unknown>>;
+  const { cells, alive, lost, clockOffsetMs, digest } = frame;
+  return (
+    frame.type === 'batch' &&
+    isCount(frame.epoch, 0) &&
+    isCount(frame.seq, 1) &&
+    typeof digest === 'string' &&
+    DIGEST.test(digest) &&
+    isCount(frame.minute, 0) &&
+    (clockOffsetMs === null || (typeof clockOffsetMs === 'number' && Number.isFinite(clockOffsetMs))) &&
+    Array.isArray(cells) &&
+    cells.length <= LIMITS.cellsPerBatch &&
+    Array.isArray(alive) &&
+    alive.length <= LIMITS.servicesPerAgent &&
+    fieldCount(frame) === 9 &&
+    areCells(cells) &&
+    alive.every(isService) &&
+    isLost(lost)
+  );
+}
+
+const DIGEST = /^[0-9a-f]{16}$/;
+const FAILURE_CAUSES: ReadonlySet<unknown> = new Set(CAUSES);
+
+function areCells(cells: readonly unknown[]): boolean {
+  // Neighbouring cells mostly share their service, so its pattern is tried once for each run.
+  let known: unknown;
+  for (const value of cells) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const cell = value as Readonly<Record<string, unknown>>;
+    if (cell.service !== known) {
+      if (!isService(cell.service)) return false;
+      known = cell.service;
+    }
+    if (
+      !isCount(cell.minute, 0) ||
+      !isLabel(cell.region) ||
+      !isLabel(cell.platform) ||
+      !isLabel(cell.code) ||
+      !isCount(cell.n, 1) ||
+      cell.n > LIMITS.countPerCell ||
+      fieldCount(cell) !== 8
+    ) {
+      return false;
+    }
+    if (
+      cell.result === 'ok' ? cell.cause !== '' : cell.result !== 'failed' || !FAILURE_CAUSES.has(cell.cause)
+    ) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isLost(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const lost = value as Readonly<Record<string, unknown>>;
+  for (const reason in lost) {
+    if (reason.length > LIMITS.labelCharacters || !isCount(lost[reason], 0)) return false;
+  }
+  return true;
+}
+
+function isService(value: unknown): boolean {
+  return typeof value === 'string' && SERVICE_PATTERN.test(value);
+}
+
+function isLabel(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > LIMITS.labelCharacters) return false;
+  for (let i = 0; i < value.length; i += 1) {
+    const unit = value.charCodeAt(i);
+    if (unit < 0x20 || (unit > 0x7e && unit < 0xa0)) return false;
+  }
+  return true;
+}
+
+function isCount(value: unknown, least: number): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least;
+}
+
+/** Fields of a parsed JSON object; `for in` reads them from the shape that V8 keeps, without an array. */
+function fieldCount(object: object): number {
+  let count = 0;
+  for (const _ in object) count += 1;
+  return count;
+}

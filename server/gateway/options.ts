@@ -1,0 +1,80 @@
+import { LIMITS } from '../../protocol/limits.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { Log } from '../log.ts';
+
+/** What a bearer token allows. */
+export interface Grant {
+  /** Names the holder in logs and in the cap per token; not secret. */
+  readonly agentLabel: string;
+  readonly services: 'all' | ReadonlySet<string>;
+}
+
+/** Why a connection was refused, or closed by the daemon. */
+export type RefusalReason =
+  | 'not-found'
+  | 'unauthenticated'
+  | 'origin'
+  | 'subprotocol'
+  | 'handshake'
+  | 'too-many'
+  | 'too-many-per-address'
+  | 'too-many-per-token'
+  | 'draining'
+  | 'hello-timeout'
+  | 'bad-frame'
+  | 'too-big'
+  | 'forbidden-service'
+  | 'fenced'
+  | 'conflict'
+  | 'credit'
+  | 'slow-reader'
+  | 'dead-peer'
+  | 'store-unavailable';
+
+export interface GatewayObserver {
+  refused(reason: RefusalReason): void;
+}
+
+export interface GatewayLimits {
+  /** Connections in all. */
+  readonly connections: number;
+  /** Connections from one remote address; a fleet behind one proxy or NAT needs more. */
+  readonly connectionsPerAddress: number;
+  /** Connections with one token. */
+  readonly connectionsPerToken: number;
+  /** Batches that an agent may have unacknowledged. */
+  readonly credit: number;
+  readonly framePayloadBytes: number;
+  readonly helloWithinMs: number;
+  readonly heartbeatMs: number;
+  /** Bytes that may wait for an agent that does not read. */
+  readonly bufferedBytes: number;
+  /** Bytes of frames of one agent that wait for their turn; beyond it its socket is paused. */
+  readonly queuedBytes: number;
+  /** Decoding pauses after this long for everything else in the process. */
+  readonly sliceMs: number;
+}
+
+export const GATEWAY_LIMITS: GatewayLimits = {
+  connections: 20_000,
+  connectionsPerAddress: 5_000,
+  connectionsPerToken: 20_000,
+  credit: LIMITS.credit,
+  framePayloadBytes: LIMITS.framePayloadBytes,
+  helloWithinMs: LIMITS.helloWithinMs,
+  heartbeatMs: LIMITS.heartbeatMs,
+  bufferedBytes: 256 * 1024,
+  queuedBytes: 1024 * 1024,
+  sliceMs: 10,
+};
+
+export interface GatewayOptions {
+  readonly ingest: Ingest;
+  /** @returns null when the token is not one of ours; compares in constant time */
+  readonly authenticate: (token: string) => Grant | null;
+  readonly storeId: () => Promise<string>;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly observer: GatewayObserver;
+  readonly nowMs: () => number;
+  readonly log: Log;
+}

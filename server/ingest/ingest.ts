@@ -1,0 +1,409 @@
+import type { Batch, Cell, Hello, Skip } from '../../protocol/frame.ts';
+import { MINUTE_MS } from '../../sla/facts.ts';
+import { type Cursor, type FactStore, StoreUnavailable } from '../store/store.ts';
+import { FUTURE_MS, type GroupTimes, minuteOf } from './group.ts';
+import { Lane, type LaneContext } from './lane.ts';
+import { createLossReasons } from './loss-reasons.ts';
+import type { IngestObserver } from './observer.ts';
+import { type Arrival, Session, type SessionPeer, type Share, type Track } from './session.ts';
+
+/** Bytes of frames that may wait for the store, of all agents together; beyond it `isFull` stops the decoding. */
+export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+/** Clocks that differ by less are taken as equal, as their difference cannot be measured better. */
+const CLOCK_TOLERANCE_MS = 2_000;
+
+export interface IngestOptions {
+  readonly facts: FactStore;
+  readonly nowMs: () => number;
+  /** When the window of an epoch minute closes for a service: an outcome that arrives later is late. */
+  readonly closesAtMs: (service: string, minute: number) => number;
+  /** Outcomes of minutes older than this are lost, with the reason `too-old`. */
+  readonly retentionMs: number;
+  readonly observer: IngestObserver;
+  /** Services whose books changed, so that an evaluation can follow. */
+  readonly onApplied?: (services: readonly string[]) => void;
+}
+
+export type Opened =
+  | {
+      readonly status: 'open';
+      readonly session: Session;
+      /** Digest of the batch `session.applied` as the books know it, '' when unknown. */
+      readonly appliedDigest: string;
+    }
+  /** A newer session of the producer was opened meanwhile. */
+  | { readonly status: 'fenced' }
+  /** The books hold a batch that the agent says it never sealed: its spool is a copy, or went back in time. */
+  | { readonly status: 'conflict'; readonly seq: number }
+  /** The store cannot be reached; say hello again later. */
+  | { readonly status: 'unavailable'; readonly message: string };
+
+/** What became of a batch or skip at once; acknowledgements follow through the session's peer. */
+export type Submitted =
+  | { readonly status: 'taken' }
+  /** Received before: acknowledge `session.applied` again. */
+  | { readonly status: 'again' }
+  /** One before it is missing: ask for a rewind to `session.next`. */
+  | { readonly status: 'early' }
+  /** Dropped, as a rewind was asked for already and this follows the gap. */
+  | { readonly status: 'passed' }
+  | { readonly status: 'fenced' }
+  | { readonly status: 'conflict' }
+  /** Of an epoch that was never given. */
+  | { readonly status: 'unknown-epoch' }
+  /** Names a service that hello did not. */
+  | { readonly status: 'stranger'; readonly service: string };
+
+export interface Ingest {
+  /** Opens a new epoch for a producer; an older session of it is fenced. */
+  openSession(
+    hello: Pick<Hello, 'producerId' | 'services' | 'firstRetained' | 'lastSealed'>,
+    peer: SessionPeer,
+  ): Promise<Opened>;
+  /** @param bytes  size of the frame, for the bound on what waits */
+  submit(session: Session, frame: Batch | Skip, bytes: number): Submitted;
+  /** The connection is gone; what it sent is still counted. */
+  closeSession(session: Session): void;
+  /** Counts a frame that was refused before it could be submitted. */
+  refuse(): void;
+  /** Reads every cursor anew: call it when the store was lost and is back. */
+  recheck(): void;
+  /** True while so much waits for the store that nothing more should be decoded. */
+  isFull(): boolean;
+  /** Called when `isFull` turns false. */
+  onRoom(listener: () => void): void;
+  /** Resolves when everything received is in the books. */
+  drain(): Promise<void>;
+  /** Gives up what waits: it is not acknowledged, so its agents send it again to another daemon. */
+  stop(): void;
+}
+
+/**
+ * From frames to books. Keeps each producer's order, merges what waits into one store call per service, and
+ * acknowledges a batch when all of its services hold it. See `lane.ts` for the store calls.
+ */
+export function createIngest(options: IngestOptions): Ingest {
+  const { facts, nowMs, observer } = options;
+  const sessions = new Map<string, Session>();
+  const lanes = new Map<string, Lane>();
+  const lossReasons = createLossReasons();
+  const roomListeners: (() => void)[] = [];
+  const drained: (() => void)[] = [];
+  let dirty = new Set<Lane>();
+  let changed = new Set<string>();
+  let isScheduled = false;
+  let waitingBytes = 0;
+  let wasFull = false;
+  let isStopped = false;
+
+  // One turn of the event loop may bring frames of hundreds of agents: they share a store call.
+  const schedule = () => {
+    if (isScheduled || isStopped) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      const lanesToStart = dirty;
+      dirty = new Set();
+      for (const lane of lanesToStart) lane.start();
+      if (changed.size === 0) return;
+      const services = [...changed];
+      changed = new Set();
+      options.onApplied?.(services);
+    });
+  };
+
+  const free = (arrivals: readonly Arrival[]) => {
+    for (const arrival of arrivals) waitingBytes -= arrival.bytes;
+    if (!wasFull || waitingBytes > WAITING_BYTES_MAX / 2) return;
+    wasFull = false;
+    for (const listener of roomListeners) listener();
+  };
+
+  /** Acknowledges what is complete, in order. */
+  const settle = (session: Session) => {
+    const done = session.advance();
+    if (done.length === 0) return;
+    for (const { lost } of done) {
+      for (const reason in lost) {
+        const outcomes = lost[reason] ?? 0;
+        if (outcomes > 0) observer.lost(lossReasons.nameOf(reason), outcomes);
+      }
+    }
+    free(done);
+    session.peer?.acknowledged(session.applied);
+  };
+
+  const fence = (session: Session) => {
+    if (session.isOver) return;
+    session.isOver = true;
+    const dropped = session.rewind(session.applied);
+    if (dropped.length > 0) observer.batches('refused', dropped.length);
+    free(dropped);
+    session.peer?.fenced();
+  };
+
+  const context: LaneContext = {
+    facts,
+    observer,
+    nowMs,
+    times: (service): GroupTimes => {
+      const now = nowMs();
+      return {
+        firstMinute: minuteOf(now - options.retentionMs),
+        lastMinute: minuteOf(now + FUTURE_MS),
+        closesAtMs: (minute) => options.closesAtMs(service, minute),
+      };
+    },
+    held: (shares, isNew) => {
+      const touched = new Set<Session>();
+      let complete = 0;
+      for (const { arrival } of shares) {
+        arrival.remaining -= 1;
+        if (arrival.remaining === 0) complete += 1;
+        if (arrival.generation === arrival.session.generation) touched.add(arrival.session);
+      }
+      if (complete > 0) observer.batches(isNew ? 'applied' : 'duplicate', complete);
+      for (const session of touched) settle(session);
+    },
+    wentBack: (session, cursorSeq) => {
+      if (session.next - 1 <= cursorSeq) return;
+      const dropped = session.rewind(Math.min(session.applied, cursorSeq));
+      observer.batches('rewound', dropped.length);
+      free(dropped);
+      session.peer?.rewound(session.next);
+    },
+    fenced: fence,
+    conflicted: (session, seq) => {
+      session.isOver = true;
+      observer.batches('refused', 1);
+      free(session.rewind(session.applied));
+      session.peer?.conflicted(seq);
+    },
+    applied: (service) => {
+      changed.add(service);
+      schedule();
+    },
+    idle: (lane) => {
+      if (lane.tracks.size === 0) lanes.delete(lane.service);
+      if (drained.length > 0 && [...lanes.values()].every((one) => one.isIdle)) {
+        for (const resolve of drained.splice(0)) resolve();
+      }
+    },
+  };
+
+  const laneOf = (service: string): Lane => {
+    let lane = lanes.get(service);
+    if (lane === undefined) {
+      lane = new Lane(service, context);
+      lanes.set(service, lane);
+    }
+    return lane;
+  };
+
+  const shiftOf = (session: Session, frame: Batch): number => {
+    if (frame.clockOffsetMs !== null || session.clock === null) return 0;
+    const { offsetMs, roundTripMs } = session.clock;
+    if (Math.abs(offsetMs) <= Math.max(CLOCK_TOLERANCE_MS, 2 * roundTripMs)) return 0;
+    return Math.round(offsetMs / MINUTE_MS);
+  };
+
+  /** Takes a frame whose turn it is. */
+  const take = (session: Session, frame: Batch | Skip, bytes: number): Submitted => {
+    const isBatch = frame.type === 'batch';
+    const shiftMinutes = isBatch ? shiftOf(session, frame) : 0;
+    const arrival: Arrival = {
+      session,
+      generation: session.generation,
+      seq: isBatch ? frame.seq : frame.to,
+      digest: isBatch ? frame.digest : '',
+      minute: isBatch ? Math.max(0, frame.minute + shiftMinutes) : null,
+      shiftMinutes,
+      lost: isBatch ? frame.lost : { [frame.reason]: frame.outcomes },
+      receivedAtMs: nowMs(),
+      bytes,
+      remaining: 0,
+    };
+    const shares = isBatch ? sharesOf(arrival, frame) : shareOut(arrival, session.tracks.values());
+    if (!Array.isArray(shares)) return shares;
+    session.take(arrival.seq, arrival.digest);
+    session.waiting.push(arrival);
+    waitingBytes += bytes;
+    wasFull ||= waitingBytes > WAITING_BYTES_MAX;
+    arrival.remaining = shares.length;
+    for (const share of shares) {
+      share.track.lane.enqueue(share);
+      dirty.add(share.track.lane);
+    }
+    if (shares.length > 0) schedule();
+    else {
+      observer.batches('duplicate', 1);
+      settle(session);
+    }
+    return TAKEN;
+  };
+
+  return {
+    openSession: async ({ producerId, firstRetained, lastSealed, ...hello }, peer) => {
+      const services = [...new Set(hello.services)];
+      let opened: { readonly epoch: number; readonly cursors: ReadonlyMap<string, Cursor> };
+      try {
+        opened = await facts.openEpoch({ producerId, services, nowMs: nowMs() });
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        return { status: 'unavailable', message: error.message };
+      }
+      const former = sessions.get(producerId);
+      if (former !== undefined && former.epoch > opened.epoch) return { status: 'fenced' };
+      if (former !== undefined) fence(former);
+
+      const seqs = services.map((service) => opened.cursors.get(service)?.seq ?? 0);
+      const highest = Math.max(...seqs);
+      if (highest > lastSealed) return { status: 'conflict', seq: lastSealed + 1 };
+      const applied = Math.max(Math.min(...seqs), firstRetained - 1);
+      const session = new Session({ producerId, epoch: opened.epoch, applied, peer });
+      let appliedDigest = '';
+      for (const service of services) {
+        const { seq, digest } = opened.cursors.get(service) ?? { seq: 0, digest: '' };
+        const lane = laneOf(service);
+        const track: Track = { session, lane, confirmed: seq, planned: seq };
+        session.tracks.set(service, track);
+        lane.tracks.add(track);
+        if (seq === applied && digest !== '') appliedDigest = digest;
+      }
+      if (appliedDigest !== '') session.remember(applied, appliedDigest);
+      sessions.set(producerId, session);
+      return { status: 'open', session, appliedDigest };
+    },
+
+    submit: (session, frame, bytes) => {
+      if (session.isOver || frame.epoch < session.epoch) {
+        observer.batches('refused', 1);
+        return FENCED;
+      }
+      if (frame.epoch > session.epoch) {
+        observer.batches('refused', 1);
+        return UNKNOWN_EPOCH;
+      }
+      const isBatch = frame.type === 'batch';
+      const from = isBatch ? frame.seq : frame.from;
+      const to = isBatch ? frame.seq : frame.to;
+      switch (session.turnOf(from, to, isBatch ? frame.digest : '')) {
+        case 'again':
+          observer.batches('duplicate', 1);
+          return AGAIN;
+        case 'conflict':
+          observer.batches('refused', 1);
+          return CONFLICT;
+        case 'early': {
+          observer.batches('rewound', 1);
+          const wasRewinding = session.isRewinding;
+          session.isRewinding = true;
+          return wasRewinding ? PASSED : EARLY;
+        }
+        case 'next': {
+          const taken = take(session, frame, bytes);
+          if (taken.status !== 'taken') observer.batches('refused', 1);
+          return taken;
+        }
+      }
+    },
+
+    closeSession: (session) => {
+      session.peer = null;
+      if (sessions.get(session.producerId) === session) sessions.delete(session.producerId);
+      for (const track of session.tracks.values()) {
+        track.lane.tracks.delete(track);
+        if (track.lane.isIdle) context.idle(track.lane);
+      }
+    },
+
+    refuse: () => observer.batches('refused', 1),
+
+    recheck: () => {
+      for (const lane of lanes.values()) lane.recheck();
+    },
+
+    isFull: () => wasFull,
+
+    onRoom: (listener) => {
+      roomListeners.push(listener);
+    },
+
+    drain: async () => {
+      if ([...lanes.values()].every((lane) => lane.isIdle)) return;
+      await new Promise<void>((resolve) => drained.push(resolve));
+    },
+
+    stop: () => {
+      isStopped = true;
+      for (const lane of lanes.values()) lane.stop();
+    },
+  };
+}
+
+const TAKEN: Submitted = { status: 'taken' };
+const AGAIN: Submitted = { status: 'again' };
+const EARLY: Submitted = { status: 'early' };
+const PASSED: Submitted = { status: 'passed' };
+const FENCED: Submitted = { status: 'fenced' };
+const CONFLICT: Submitted = { status: 'conflict' };
+const UNKNOWN_EPOCH: Submitted = { status: 'unknown-epoch' };
+
+/** A skip concerns every service of the agent: nobody knows which ones the lost batches had touched. */
+function shareOut(arrival: Arrival, tracks: Iterable<Track>): Share[] {
+  const shares: Share[] = [];
+  for (const track of tracks) {
+    if (track.confirmed < arrival.seq)
+      shares.push({ arrival, track, cells: [], isAlive: false, wasSent: false });
+  }
+  return shares;
+}
+
+/** Splits a batch by service; services whose books hold it already get no share. */
+function sharesOf(arrival: Arrival, { cells, alive }: Batch): Share[] | Submitted {
+  const { tracks } = arrival.session;
+  if (tracks.size === 1) return onlyShareOf(arrival, cells, alive);
+  const parts = new Map<Track, { cells: Cell[]; isAlive: boolean }>();
+  const partOf = (service: string) => {
+    const track = tracks.get(service);
+    if (track === undefined) return undefined;
+    let part = parts.get(track);
+    if (part === undefined) {
+      part = { cells: [], isAlive: false };
+      parts.set(track, part);
+    }
+    return part;
+  };
+  for (const cell of cells) {
+    const part = partOf(cell.service);
+    if (part === undefined) return { status: 'stranger', service: cell.service };
+    part.cells.push(cell);
+  }
+  for (const service of alive) {
+    const part = partOf(service);
+    if (part === undefined) return { status: 'stranger', service };
+    part.isAlive = true;
+  }
+  const shares: Share[] = [];
+  for (const [track, part] of parts) {
+    if (track.confirmed < arrival.seq) shares.push({ arrival, track, ...part, wasSent: false });
+  }
+  return shares;
+}
+
+/** Most agents have one service, and its cells need no sorting. */
+function onlyShareOf(
+  arrival: Arrival,
+  cells: readonly Cell[],
+  alive: readonly string[],
+): Share[] | Submitted {
+  for (const [service, track] of arrival.session.tracks) {
+    for (const cell of cells) {
+      if (cell.service !== service) return { status: 'stranger', service: cell.service };
+    }
+    for (const one of alive) if (one !== service) return { status: 'stranger', service: one };
+    if (track.confirmed >= arrival.seq || (cells.length === 0 && alive.length === 0)) return [];
+    return [{ arrival, track, cells, isAlive: alive.length > 0, wasSent: false }];
+  }
+  return [];
+}
