@@ -9,6 +9,7 @@ export const LEDGER_BOUNDS = {
   settledIds: 1_000,
   entriesPerCommit: 1_000,
   idCharacters: 512,
+  topicCharacters: 256,
 } as const;
 
 export function assertEntries(service: string, entries: readonly OutboxEntry[]): void {
@@ -28,4 +29,11 @@ export function outboxFull(service: string): StoreFault {
     'STORE_OUTBOX_FULL',
     `the outbox of ${service} holds ${LEDGER_BOUNDS.outboxEntries} undelivered messages; repair or remove the receivers that do not take them`,
   );
+}
+
+/** A topic of the journal is part of a key. */
+export function assertTopic(topic: string): void {
+  const { length } = topic;
+  assert(length >= 1 && length <= LEDGER_BOUNDS.topicCharacters, 'a topic within its bound');
+  assert(!topic.includes('\0'), 'a topic without zero characters');
 }

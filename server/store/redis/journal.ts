@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { assertTopic } from '../outbox.ts';
 import type { Journal } from '../store.ts';
 import type { RedisConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
@@ -15,12 +16,14 @@ export class RedisJournal implements Journal {
   }
 
   async append(topic: string, entry: unknown): Promise<number> {
+    assertTopic(topic);
     const nonce = randomBytes(12).toString('base64url');
     const args = [nonce, JSON.stringify(entry)];
     return Number(await this.#redis.run(SCRIPTS.append, [this.#keys.journal(topic)], args));
   }
 
   async read(topic: string): Promise<{ readonly revision: number; readonly entries: readonly unknown[] }> {
+    assertTopic(topic);
     const stored = (await this.#redis.call('LRANGE', this.#keys.journal(topic), 0, -1)) as string[];
     const entries = stored.map((text): unknown => JSON.parse(text.slice(text.indexOf(' ') + 1)));
     return { revision: entries.length, entries };

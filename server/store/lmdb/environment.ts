@@ -1,0 +1,91 @@
+import { accessSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { StoreFault } from '../errors.ts';
+
+export type Bytes = Database<Buffer, Buffer>;
+
+/** One LMDB environment, `roomwatch.mdb` in the data directory, and the databases in it. */
+export interface Environment {
+  readonly directory: string;
+  readonly isReadOnly: boolean;
+  readonly root: RootDatabase<Buffer, Buffer>;
+  /** 'store-id', 'owner', 'ping' */
+  readonly meta: Bytes;
+  /** service -> '' */
+  readonly services: Bytes;
+  /** producer -> last epoch handed out */
+  readonly epochs: Bytes;
+  /** service, producer -> "epoch seq day digest" */
+  readonly cursors: Bytes;
+  /** service, page -> encoded page (`page-codec.ts`) */
+  readonly pages: Bytes;
+  /** service, page -> times written */
+  readonly revisions: Bytes;
+  /** service, hour -> JSON [[packed origin, count], ...] */
+  readonly origins: Bytes;
+  /** topic, number -> JSON entry */
+  readonly journal: Bytes;
+  /** service -> JSON {version, token, state} */
+  readonly ledger: Bytes;
+  /** service, id -> JSON {dueAtMs, leaseUntilMs, token, attempts, entry} */
+  readonly outbox: Bytes;
+  /** service, id -> token under which it was settled */
+  readonly settled: Bytes;
+  /** service, token -> id, to find the oldest of `settled` */
+  readonly settledOrder: Bytes;
+}
+
+const NAMES = [
+  'meta',
+  'services',
+  'epochs',
+  'cursors',
+  'pages',
+  'revisions',
+  'origins',
+  'journal',
+  'ledger',
+  'outbox',
+  'settled',
+  'settledOrder',
+] as const;
+const FILE = 'roomwatch.mdb';
+
+/** @throws StoreFault STORE_MISSING when there is nothing to read; the system's error when it cannot be opened */
+export function openEnvironment(directory: string, isReadOnly: boolean): Environment {
+  const path = join(directory, FILE);
+  if (isReadOnly) assertPresent(path, directory);
+  else mkdirSync(directory, { recursive: true });
+  const root = open<Buffer, Buffer>({
+    path,
+    noSubdir: true,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    maxDbs: NAMES.length + 1,
+    readOnly: isReadOnly,
+    // Committed shall mean flushed: with it, a promise would resolve before the disk has the data.
+    overlappingSync: false,
+  });
+  const databases = {} as Record<(typeof NAMES)[number], Bytes>;
+  for (const name of NAMES) {
+    const database = root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' });
+    // In a read-only environment lmdb answers undefined for a database that was never made.
+    if (database === undefined) throw missing(directory);
+    databases[name] = database;
+  }
+  return { directory, isReadOnly, root, ...databases };
+}
+
+function assertPresent(path: string, directory: string): void {
+  try {
+    accessSync(path);
+  } catch {
+    throw missing(directory);
+  }
+}
+
+function missing(directory: string): StoreFault {
+  const message = `there are no books in ${directory}; start the daemon on it first, or correct store.directory`;
+  return new StoreFault('STORE_MISSING', message);
+}
