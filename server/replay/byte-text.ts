@@ -1,0 +1,77 @@
+/**
+ * Reading ASCII four bytes at a time. Every function may look up to SLACK_BYTES past the position it is given,
+ * so a buffer needs that much room behind its last line.
+ */
+export const SLACK_BYTES = 16;
+
+/** "Not given" and "not read" in byte-level code, where undefined would cost a second type. */
+export const ABSENT = -1;
+
+const QUOTE = 0x22;
+
+/** A word of 4 to 12 ASCII characters as three overlapping little-endian numbers that cover it. */
+export interface Word {
+  readonly length: number;
+  readonly head: number;
+  readonly middle: number;
+  readonly middleAt: number;
+  readonly tail: number;
+  readonly tailAt: number;
+}
+
+export function wordOf(text: string): Word {
+  if (text.length < 4 || text.length > 12) throw new RangeError(`a word has 4 to 12 characters: ${text}`);
+  const bytes = new DataView(new TextEncoder().encode(text).buffer);
+  const tailAt = text.length - 4;
+  const middleAt = Math.min(4, tailAt);
+  return {
+    length: text.length,
+    head: bytes.getInt32(0, true),
+    middle: bytes.getInt32(middleAt, true),
+    middleAt,
+    tail: bytes.getInt32(tailAt, true),
+    tailAt,
+  };
+}
+
+export function isWordAt(view: DataView, at: number, word: Word): boolean {
+  return (
+    view.getInt32(at, true) === word.head &&
+    view.getInt32(at + word.tailAt, true) === word.tail &&
+    view.getInt32(at + word.middleAt, true) === word.middle
+  );
+}
+
+/**
+ * The first position from `at` whose byte is not plain: a quote, a backslash, a control character, or anything
+ * beyond ASCII. The caller guarantees that there is one.
+ */
+export function plainEnd(view: DataView, at: number): number {
+  let position = at;
+  for (;;) {
+    const four = view.getInt32(position, true);
+    // The usual zero-byte test, for quotes and for backslashes; then bytes below space, DEL, and the high bit.
+    // A borrow or carry can only mark a byte above one that is rightly marked, and the lowest mark decides.
+    const quotes = four ^ 0x22222222;
+    const backslashes = four ^ 0x5c5c5c5c;
+    const marks =
+      (((quotes - 0x01010101) & ~quotes) |
+        ((backslashes - 0x01010101) & ~backslashes) |
+        (four - 0x20202020) |
+        (four + 0x01010101) |
+        four) &
+      0x80808080;
+    if (marks !== 0) return position + ((31 - Math.clz32(marks & -marks)) >> 3);
+    position += 4;
+  }
+}
+
+/**
+ * From the opening quote of a label to behind its closing one.
+ * @returns ABSENT when it is no plain text or longer than `most`
+ */
+export function labelEnd(view: DataView, start: number, most: number): number {
+  if (view.getUint8(start) !== QUOTE) return ABSENT;
+  const end = plainEnd(view, start + 1);
+  return view.getUint8(end) === QUOTE && end - start - 1 <= most ? end + 1 : ABSENT;
+}

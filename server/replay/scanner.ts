@@ -1,0 +1,190 @@
+import { CAUSES } from '../../sla/cause.ts';
+import { type CauseLookup, causeOf } from '../../sla/causes.ts';
+import { type Outcome, type OutcomeFault, parseOutcomeText, SERVICE_PATTERN } from '../../sla/outcome.ts';
+import { ABSENT, SLACK_BYTES } from './byte-text.ts';
+import { LineReader, UNUSUAL } from './line-reader.ts';
+import { ScannedOutcome } from './scanned-outcome.ts';
+
+/** Bytes of one line, without its line feed; a longer one is a fault, and is skipped without being kept. */
+export const LINE_BYTES_MAX = 1024 * 1024;
+/** Bytes taken into the buffer at a time, beside the unfinished line before them. */
+const STRIDE_BYTES = 256 * 1024;
+
+const LF = 0x0a;
+const BLANKS = new Set([0x20, 0x09, 0x0d]);
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+export type LineFault = OutcomeFault | LineTooLong;
+export interface LineTooLong {
+  readonly code: 'LINE_TOO_LONG';
+  readonly field: '';
+  readonly message: string;
+}
+
+/** Where the scanner puts what it reads. Every line that is not blank ends in exactly one of the three. */
+export interface ScanSink {
+  /** An outcome of the service; the object is used again for the next one. */
+  take(outcome: ScannedOutcome): void;
+  /** A sound outcome of another service. */
+  skip(): void;
+  /** @param line  from 1, within its file */
+  refuse(fault: LineFault, line: number): void;
+}
+
+/**
+ * Reads outcome lines (NDJSON) from chunks of bytes, cut anywhere.
+ *
+ * Lines end with LF or CR LF, the last one of a file also without. A byte order mark at the start of a file and
+ * blank lines are passed over. The result is that of JSON.parse and `parseOutcome` on every line; the plain
+ * ones, which are nearly all, are read at byte level instead (see LineReader).
+ */
+export class Scanner {
+  /** Lines that had to be parsed in full. */
+  unusualLines = 0;
+  readonly #sink: ScanSink;
+  readonly #service: string;
+  readonly #serviceBytes: Uint8Array;
+  readonly #lookup: CauseLookup;
+  readonly #buffer = Buffer.alloc(LINE_BYTES_MAX + 1 + STRIDE_BYTES + SLACK_BYTES);
+  readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
+  readonly #reader = new LineReader(this.#view);
+  readonly #outcome = new ScannedOutcome(this.#view);
+  /** Bytes of the unfinished line at the start of the buffer. */
+  #filled = 0;
+  #line = 1;
+  #linesBefore = 0;
+  /** The rest of a line that was too long is being passed over. */
+  #isPassingOver = false;
+
+  /** @param service  whose outcomes are taken, and whose a record is that names none */
+  constructor({ service, lookup, sink }: { service: string; lookup: CauseLookup; sink: ScanSink }) {
+    this.#service = service;
+    this.#serviceBytes = Buffer.from(service, 'latin1');
+    this.#lookup = lookup;
+    this.#sink = sink;
+  }
+
+  /** Lines read so far, over all files. */
+  get lines(): number {
+    return this.#linesBefore + this.#line - 1;
+  }
+
+  push(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; at += STRIDE_BYTES) {
+      const part = chunk.subarray(at, at + STRIDE_BYTES);
+      this.#buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#readLines();
+    }
+  }
+
+  /** Reads a last line without line feed; the next chunk begins another file. */
+  endFile(): void {
+    if (this.#filled > 0 || this.#isPassingOver) this.push(Uint8Array.of(LF));
+    this.#linesBefore += this.#line - 1;
+    this.#line = 1;
+  }
+
+  #readLines(): void {
+    const lastFeed = this.#buffer.lastIndexOf(LF, this.#filled - 1);
+    let at = 0;
+    if (this.#isPassingOver && lastFeed >= 0) {
+      at = this.#buffer.indexOf(LF) + 1;
+      this.#isPassingOver = false;
+      this.#line++;
+    }
+    while (at <= lastFeed) {
+      const next = this.#reader.read(at);
+      if (next !== UNUSUAL && next - 1 - at <= LINE_BYTES_MAX && this.#takePlain()) {
+        at = next;
+      } else {
+        const feed = this.#buffer.indexOf(LF, at);
+        this.#readUnusual(at, feed);
+        at = feed + 1;
+      }
+      this.#line++;
+    }
+    this.#filled = this.#isPassingOver ? 0 : this.#filled - at;
+    if (this.#filled > LINE_BYTES_MAX) {
+      this.#sink.refuse(TOO_LONG, this.#line);
+      this.#isPassingOver = true;
+      this.#filled = 0;
+    }
+    if (at > 0) this.#buffer.copyWithin(0, at, at + this.#filled);
+  }
+
+  /** @returns false when the line has to be read in full after all */
+  #takePlain(): boolean {
+    const line = this.#reader;
+    if (line.serviceStart !== ABSENT && !this.#isService(line.serviceStart, line.serviceEnd)) {
+      const name = this.#buffer.toString('latin1', line.serviceStart, line.serviceEnd);
+      if (!SERVICE_PATTERN.test(name)) return false;
+      this.#sink.skip();
+      return true;
+    }
+    const outcome = this.#outcome;
+    outcome.startedAtMs = line.startedAtMs;
+    outcome.count = line.count;
+    outcome.causeIndex = line.isFailed ? this.#causeOfPlain() : ABSENT;
+    outcome.idStart = line.idStart;
+    outcome.idEnd = line.idEnd;
+    outcome.idText = undefined;
+    this.#sink.take(outcome);
+    return true;
+  }
+
+  #isService(start: number, end: number): boolean {
+    const wanted = this.#serviceBytes;
+    if (end - start !== wanted.length) return false;
+    for (let index = 0; index < wanted.length; index++) {
+      if (this.#buffer[start + index] !== wanted[index]) return false;
+    }
+    return true;
+  }
+
+  #causeOfPlain(): number {
+    const line = this.#reader;
+    if (line.causeIndex !== ABSENT) return line.causeIndex;
+    const platform =
+      line.platformStart === ABSENT
+        ? ''
+        : this.#buffer.toString('latin1', line.platformStart, line.platformEnd);
+    const failed = {
+      platform,
+      ...(line.hasCode ? { code: line.code } : {}),
+      ...(line.hasExtraCode ? { extraCode: line.extraCode } : {}),
+    };
+    return CAUSES.indexOf(causeOf(failed as Outcome, this.#lookup));
+  }
+
+  #readUnusual(start: number, end: number): void {
+    this.unusualLines++;
+    if (end - start > LINE_BYTES_MAX) {
+      this.#sink.refuse(TOO_LONG, this.#line);
+      return;
+    }
+    const isMarked = this.#line === 1 && BYTE_ORDER_MARK.every((byte, i) => this.#buffer[start + i] === byte);
+    const first = isMarked ? start + BYTE_ORDER_MARK.length : start;
+    if (this.#buffer.subarray(first, end).every((byte) => BLANKS.has(byte))) return;
+    const parsed = parseOutcomeText(this.#buffer.toString('utf8', first, end), { service: this.#service });
+    if (!parsed.ok) this.#sink.refuse(parsed.fault, this.#line);
+    else if (parsed.outcome.service !== this.#service) this.#sink.skip();
+    else this.#takeParsed(parsed.outcome);
+  }
+
+  #takeParsed(parsed: Outcome): void {
+    const outcome = this.#outcome;
+    outcome.startedAtMs = parsed.startedAtMs;
+    outcome.count = parsed.count;
+    outcome.causeIndex = parsed.result === 'failed' ? CAUSES.indexOf(causeOf(parsed, this.#lookup)) : ABSENT;
+    outcome.idStart = ABSENT;
+    outcome.idText = parsed.id;
+    this.#sink.take(outcome);
+  }
+}
+
+const TOO_LONG: LineTooLong = {
+  code: 'LINE_TOO_LONG',
+  field: '',
+  message: `the line is longer than ${LINE_BYTES_MAX} bytes; write one outcome a line`,
+};
