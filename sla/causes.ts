@@ -105,7 +105,10 @@ function codeInMessage(message: string | undefined): number | undefined {
  * The cause of a failed outcome: the one that the application gave, else the table's for the platforms that
  * it knows, else unknown.
  */
-export function causeOf(outcome: Outcome, lookup: CauseLookup): Cause {
+export function causeOf(
+  outcome: Pick<Outcome, 'platform' | 'code' | 'extraCode' | 'cause'>,
+  lookup: CauseLookup,
+): Cause {
   if (outcome.cause !== undefined) return outcome.cause;
   if (!(TABLE_PLATFORMS as readonly string[]).includes(outcome.platform)) return 'unknown';
   return lookup(outcome.platform, outcome.code, outcome.extraCode).cause;

@@ -1,14 +1,6 @@
-import { strict as assert } from 'node:assert';
-import {
-  COUNTER_MAX,
-  emptyFacts,
-  MEASURE_COUNT,
-  MEASURE_INDEX,
-  MINUTE_MS,
-  type MinuteFacts,
-} from '../../sla/facts.ts';
+import { MINUTE_MS, type MinuteFacts } from '../../sla/facts.ts';
 import type { ServiceMonth } from '../../sla/month.ts';
-import { ABSENT } from './byte-text.ts';
+import { createTally, type Tally } from '../../sla/tally.ts';
 import type { IdMemory } from './id-memory.ts';
 import type { ScannedOutcome } from './scanned-outcome.ts';
 import type { LineFault, ScanSink } from './scanner.ts';
@@ -27,14 +19,14 @@ export interface Refusals {
 }
 
 export interface ReplayCounts {
-  /** Outcomes in the books, each counted `count` times. */
+  /** Records in the books, whatever their `count`. */
   readonly counted: number;
   readonly otherServices: number;
   readonly outsideMonth: number;
   /** Started at or after the instant that the reading is made for. */
   readonly afterNow: number;
   readonly repeated: number;
-  /** Attempts beyond what a minute's counter holds. */
+  /** Counts that were cut off at what a minute's counter holds. */
   readonly saturated: number;
   readonly idsForgottenEarly: number;
 }
@@ -44,25 +36,24 @@ export interface ReplayCounts {
  * outcomes there are.
  */
 export class ReplayBooks implements ScanSink {
-  readonly #facts: MinuteFacts;
+  readonly #tally: Tally;
+  readonly #startMs: number;
+  readonly #monthEndMs: number;
   readonly #endMs: number;
   readonly #ids: IdMemory;
   readonly #refusals = new Map<string, Refusals>();
   #file = '';
-  #firstMs = Number.POSITIVE_INFINITY;
-  #lastMs = Number.NEGATIVE_INFINITY;
   #counted = 0;
   #otherServices = 0;
   #outsideMonth = 0;
   #afterNow = 0;
   #repeated = 0;
-  #saturated = 0;
 
   /** @param endMs  outcomes that started then or later are left out */
   constructor({ month, endMs, ids }: { month: ServiceMonth; endMs: number; ids: IdMemory }) {
-    // The tallies are laid out for a month that begins on the five-minute grid, which serviceMonth promises.
-    assert(month.firstMinute % 5 === 0);
-    this.#facts = emptyFacts(month.firstMinute, month.minuteCount);
+    this.#tally = createTally(month.firstMinute, month.minuteCount);
+    this.#startMs = month.startMs;
+    this.#monthEndMs = month.endMs;
     this.#endMs = endMs;
     this.#ids = ids;
   }
@@ -78,20 +69,16 @@ export class ReplayBooks implements ScanSink {
       this.#afterNow++;
       return;
     }
-    if (startedAtMs < this.#firstMs) this.#firstMs = startedAtMs;
-    if (startedAtMs > this.#lastMs) this.#lastMs = startedAtMs;
-    const minute = Math.floor(startedAtMs / MINUTE_MS);
-    const index = minute - this.#facts.firstMinute;
-    if (index < 0 || index >= this.#facts.minuteCount) {
-      this.#outsideMonth++;
-      return;
+    // Only the month's ids are remembered: the others would push them out.
+    const isInMonth = startedAtMs >= this.#startMs && startedAtMs < this.#monthEndMs;
+    if (isInMonth && outcome.hasId) {
+      if (this.#ids.isRepeat(outcome.idHash(), Math.floor(startedAtMs / MINUTE_MS))) {
+        this.#repeated++;
+        return;
+      }
     }
-    if (outcome.hasId && this.#ids.isRepeat(outcome.idHash(), minute)) {
-      this.#repeated++;
-      return;
-    }
-    this.#counted++;
-    this.#add(index * MEASURE_COUNT, outcome);
+    if (this.#tally.add(outcome, outcome.cause)) this.#counted++;
+    else this.#outsideMonth++;
   }
 
   skip(): void {
@@ -112,12 +99,8 @@ export class ReplayBooks implements ScanSink {
    * watching: a window without outcomes is idle there, and unmeasured before and after.
    */
   facts(): MinuteFacts {
-    const { firstMinute, minuteCount, alive } = this.#facts;
-    if (this.#firstMs > this.#lastMs) return this.#facts;
-    const from = Math.floor(this.#firstMs / MINUTE_MS) - firstMinute;
-    const to = Math.floor(this.#lastMs / MINUTE_MS) - firstMinute + 1;
-    if (from < minuteCount && to > 0) alive.fill(1, Math.max(0, from), Math.min(minuteCount, to));
-    return this.#facts;
+    this.#tally.markWatched();
+    return this.#tally.facts();
   }
 
   counts(): ReplayCounts {
@@ -127,7 +110,7 @@ export class ReplayBooks implements ScanSink {
       outsideMonth: this.#outsideMonth,
       afterNow: this.#afterNow,
       repeated: this.#repeated,
-      saturated: this.#saturated,
+      saturated: this.#tally.saturated,
       idsForgottenEarly: this.#ids.forgottenEarly,
     };
   }
@@ -135,18 +118,5 @@ export class ReplayBooks implements ScanSink {
   /** The most frequent reason first. Bounded by the number of codes and fields. */
   refusals(): readonly Refusals[] {
     return [...this.#refusals.values()].toSorted((a, b) => b.count - a.count);
-  }
-
-  #add(at: number, outcome: ScannedOutcome): void {
-    const { tallies } = this.#facts;
-    const attempts = tallies[at + MEASURE_INDEX.attempts]!;
-    // Attempts and failures stop together, or there would be more failures than attempts.
-    const count = Math.min(outcome.count, COUNTER_MAX - attempts);
-    this.#saturated += outcome.count - count;
-    tallies[at + MEASURE_INDEX.attempts] = attempts + count;
-    if (outcome.causeIndex === ABSENT) return;
-    // The causes follow the attempts, in the order of CAUSES.
-    const failures = at + MEASURE_INDEX.attempts + 1 + outcome.causeIndex;
-    tallies[failures] = tallies[failures]! + count;
   }
 }

@@ -1,3 +1,4 @@
+import type { Cause } from '../../sla/cause.ts';
 import { ABSENT } from './byte-text.ts';
 import { IdHash } from './id-hash.ts';
 
@@ -8,8 +9,9 @@ import { IdHash } from './id-hash.ts';
 export class ScannedOutcome {
   startedAtMs = 0;
   count = 1;
-  /** Index into CAUSES of a failed outcome, ABSENT for a success. */
-  causeIndex: number = ABSENT;
+  result: 'ok' | 'failed' = 'ok';
+  /** Of a failed outcome. */
+  cause: Cause = 'unknown';
   /** Where the id stands in `view`; `idStart` is ABSENT when the id, if any, is in `idText`. */
   idStart: number = ABSENT;
   idEnd: number = ABSENT;

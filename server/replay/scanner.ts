@@ -1,4 +1,4 @@
-import { CAUSES } from '../../sla/cause.ts';
+import { CAUSES, type Cause } from '../../sla/cause.ts';
 import { type CauseLookup, causeOf } from '../../sla/causes.ts';
 import { type Outcome, type OutcomeFault, parseOutcomeText, SERVICE_PATTERN } from '../../sla/outcome.ts';
 import { ABSENT, SLACK_BYTES } from './byte-text.ts';
@@ -125,7 +125,8 @@ export class Scanner {
     const outcome = this.#outcome;
     outcome.startedAtMs = line.startedAtMs;
     outcome.count = line.count;
-    outcome.causeIndex = line.isFailed ? this.#causeOfPlain() : ABSENT;
+    outcome.result = line.isFailed ? 'failed' : 'ok';
+    if (line.isFailed) outcome.cause = this.#causeOfPlain();
     outcome.idStart = line.idStart;
     outcome.idEnd = line.idEnd;
     outcome.idText = undefined;
@@ -142,9 +143,10 @@ export class Scanner {
     return true;
   }
 
-  #causeOfPlain(): number {
+  #causeOfPlain(): Cause {
     const line = this.#reader;
-    if (line.causeIndex !== ABSENT) return line.causeIndex;
+    const given = CAUSES[line.causeIndex];
+    if (given !== undefined) return given;
     const platform =
       line.platformStart === ABSENT
         ? ''
@@ -154,7 +156,7 @@ export class Scanner {
       ...(line.hasCode ? { code: line.code } : {}),
       ...(line.hasExtraCode ? { extraCode: line.extraCode } : {}),
     };
-    return CAUSES.indexOf(causeOf(failed as Outcome, this.#lookup));
+    return causeOf(failed, this.#lookup);
   }
 
   #readUnusual(start: number, end: number): void {
@@ -176,7 +178,8 @@ export class Scanner {
     const outcome = this.#outcome;
     outcome.startedAtMs = parsed.startedAtMs;
     outcome.count = parsed.count;
-    outcome.causeIndex = parsed.result === 'failed' ? CAUSES.indexOf(causeOf(parsed, this.#lookup)) : ABSENT;
+    outcome.result = parsed.result;
+    if (parsed.result === 'failed') outcome.cause = causeOf(parsed, this.#lookup);
     outcome.idStart = ABSENT;
     outcome.idText = parsed.id;
     this.#sink.take(outcome);

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ABSENT } from '../../server/replay/byte-text.ts';
 import { IdHash } from '../../server/replay/id-hash.ts';
 import { LINE_BYTES_MAX, Scanner, type ScanSink } from '../../server/replay/scanner.ts';
 import { CAUSES } from '../../sla/cause.ts';
@@ -62,7 +61,7 @@ function hashText({ a, b, c }: IdHash): string {
 class Recorder implements ScanSink {
   readonly events: Event[] = [];
   take(outcome: Parameters<ScanSink['take']>[0]): void {
-    const cause = outcome.causeIndex === ABSENT ? '' : CAUSES[outcome.causeIndex]!;
+    const cause = outcome.result === 'ok' ? '' : outcome.cause;
     const { startedAtMs, count } = outcome;
     const id = outcome.hasId ? hashText(outcome.idHash()) : undefined;
     this.events.push({ take: { startedAtMs, count, cause, id } });
