@@ -82,15 +82,16 @@ function entryFailing({ reading, settings, nowMs }: Asked): Condition {
 /**
  * The steps before a breach speak of windows already lost, so none holds before the first: in a service month
  * that allows no loss or one, "nothing is left" would otherwise be true from its first minute and say nothing.
+ * Once the line is crossed they no longer begin: their sentences would be about what has already happened.
  */
 function budget({ reading, settings, nowMs }: Asked, line: Line): Condition {
   const { lost } = reading.budget;
   const used = line.allowed * settings.budget.lostShare;
-  const holds = lost >= 1 && line.allowed >= 1 && lost >= used;
+  const isUsed = lost >= 1 && line.allowed >= 1 && lost >= used;
   return {
     ...ofLine('budget', reading, line),
-    holds,
-    clear: !holds,
+    holds: isUsed && !line.crossed,
+    clear: !isUsed,
     sinceMs: lostStart(reading, Math.ceil(used)) ?? nowMs,
     clearBecause: 'corrected',
     why: `${lost} of ${line.allowed} allowed windows lost`,
@@ -104,11 +105,11 @@ function near({ reading, settings, nowMs }: Asked, line: Line): Condition {
   const expected = reading.projection.availability.expected * 100;
   const breach = reading.projection.breachProbability[line.target] ?? 0;
   const byCount = line.left <= windowsLeft;
-  const holds = lost >= 1 && (byCount || expected < target + marginPoints || breach >= probability);
+  const isNear = byCount || expected < target + marginPoints || breach >= probability;
   const sinceCount = byCount ? lostStart(reading, line.allowed - windowsLeft) : undefined;
   return {
     ...ofLine('near', reading, line),
-    holds,
+    holds: lost >= 1 && isNear && !line.crossed,
     clear: lost === 0 || (!byCount && expected >= target + clearMarginPoints && breach < clearProbability),
     sinceMs: sinceCount ?? nowMs,
     clearBecause: 'cleared',
@@ -117,11 +118,11 @@ function near({ reading, settings, nowMs }: Asked, line: Line): Condition {
 }
 
 function lastWindow({ reading, nowMs }: Asked, line: Line): Condition {
-  const holds = reading.budget.lost >= 1 && line.left === 0;
+  const isLast = reading.budget.lost >= 1 && line.left === 0;
   return {
     ...ofLine('last-window', reading, line),
-    holds,
-    clear: !holds,
+    holds: isLast && !line.crossed,
+    clear: !isLast,
     sinceMs: lostStart(reading, line.allowed) ?? nowMs,
     clearBecause: 'corrected',
     why: `${line.left} windows left`,
@@ -145,7 +146,7 @@ function breached({ reading, nowMs }: Asked, line: Line): Condition {
  */
 function breachedLate(closed: Reading, line: Line, nowMs: number, state: PolicyState): Condition {
   const watch = ofLine('breached', closed, line);
-  const wasSeen = state.episodes.some((episode) => sameWatch(episode, watch));
+  const wasSeen = state.episodes.some((episode) => sameWatch(episode, watch) && episode.firedAtMs !== null);
   const isFresh = nowMs - Date.parse(closed.period.end) < DAY_MS;
   const holds = line.crossed && isFresh && !wasSeen;
   return {

@@ -54,8 +54,10 @@ export function advance(
       : { verdict: 'pending', episode: begun };
   }
   if (previous.state === 'pending') {
-    if (!holds) return { verdict: 'dropped', episode: ended(previous, nowMs, condition.clearBecause) };
-    return nowMs - previous.pendingSinceMs >= timing.forMs
+    // In the band it goes on waiting, but only what holds at the end of the wait is said.
+    if (condition.clear)
+      return { verdict: 'dropped', episode: ended(previous, nowMs, condition.clearBecause) };
+    return holds && nowMs - previous.pendingSinceMs >= timing.forMs
       ? { verdict: 'fired', episode: fire(previous, nowMs) }
       : { verdict: 'pending', episode: previous };
   }

@@ -54,6 +54,9 @@ const said = (timing: Partial<StepTiming>): StepTiming => ({
   ...timing,
 });
 
+/** A window's last outcomes are still on their way when it ends: what it decides is said when it has settled. */
+const SETTLE_MS = 15_000;
+
 /**
  * A breach and a used budget do not change until the month ends, so they are said once; what somebody can
  * still act on is repeated.
@@ -61,11 +64,11 @@ const said = (timing: Partial<StepTiming>): StepTiming => ({
 export const DEFAULT_SETTINGS: AlertSettings = {
   steps: {
     'entry-failing': said({ clearForMs: 5 * MINUTE_MS, remindEveryMs: HOUR_MS }),
-    budget: said({}),
+    budget: said({ forMs: SETTLE_MS }),
     // The forecast moves with every window; an hour of calm separates an improvement from a swing.
-    near: said({ clearForMs: HOUR_MS, remindEveryMs: 24 * HOUR_MS }),
-    'last-window': said({ remindEveryMs: 24 * HOUR_MS }),
-    breached: said({}),
+    near: said({ forMs: SETTLE_MS, clearForMs: HOUR_MS, remindEveryMs: 24 * HOUR_MS }),
+    'last-window': said({ forMs: SETTLE_MS, remindEveryMs: 24 * HOUR_MS }),
+    breached: said({ forMs: SETTLE_MS }),
     blind: said({ clearForMs: MINUTE_MS, remindEveryMs: 6 * HOUR_MS }),
     claim: said({}),
   },
