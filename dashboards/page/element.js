@@ -1,0 +1,57 @@
+// The only place where elements are made. Text from data becomes text nodes, so a region called
+// "<img onerror=...>" is shown, never run.
+
+/** @typedef {Record<string, string | number | boolean | ((event: any) => void) | undefined>} Attributes */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} [attributes]  `onclick` and the like are listeners; true is an empty attribute, false and undefined none
+ * @param {...(Node | string | number | null | undefined)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  dress(made, attributes);
+  fill(made, ...children);
+  return made;
+}
+
+/**
+ * Replaces what an element contains.
+ * @param {Element} parent
+ * @param {...(Node | string | number | null | undefined)} children
+ */
+export function fill(parent, ...children) {
+  parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined).map(asNode));
+}
+
+/**
+ * An element of index.html by its id.
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function byId(id, kind) {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} with the id ${id}`);
+  return found;
+}
+
+/** @param {Node | string | number} child */
+function asNode(child) {
+  return typeof child === 'object' ? child : document.createTextNode(String(child));
+}
+
+/**
+ * @param {Element} made
+ * @param {Attributes} attributes
+ */
+function dress(made, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, '');
+    else if (value !== undefined && value !== false) made.setAttribute(name, String(value));
+  }
+}

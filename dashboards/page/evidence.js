@@ -1,0 +1,49 @@
+// The month's statement, in each of its formats.
+
+import { call, servicePath, token } from './api.js';
+import { longDate } from './contract-time.js';
+import { byId, element, fill } from './element.js';
+
+/** @import { Reading } from '../../sla/reading.ts' */
+
+const FORMATS = /** @type {const} */ (['json', 'csv', 'text']);
+
+/** @param {Reading} reading @param {(error: unknown) => void} onFailure */
+export function showEvidence(reading, onFailure) {
+  const { service, month, claim } = reading;
+  fill(
+    byId('statement-words', HTMLParagraphElement),
+    `Every window with its counts, the exclusions and a hash that shows any later change. A claim for this month can be made from ${longDate(claim.opens)} to ${longDate(claim.deadline)}, in the support ticket system of the provider (clause 3.2).`,
+  );
+  fill(
+    byId('statements', HTMLParagraphElement),
+    ...FORMATS.map((format) => {
+      const path = servicePath(service, `statement?month=${month}&format=${format}`);
+      const name = `roomwatch-${service}-${month}.${format === 'text' ? 'txt' : format}`;
+      return element(
+        'a',
+        {
+          class: 'button',
+          href: path,
+          download: name,
+          onclick: (/** @type {MouseEvent} */ event) => fetchFirst(event, path, name, onFailure),
+        },
+        `Statement as ${format === 'text' ? 'text' : format.toUpperCase()}`,
+      );
+    }),
+  );
+}
+
+/** A link cannot carry a token; where one is set, the page fetches the file and hands it over. */
+/** @param {MouseEvent} event @param {string} path @param {string} name @param {(error: unknown) => void} onFailure */
+async function fetchFirst(event, path, name, onFailure) {
+  if (token.read() === '') return;
+  event.preventDefault();
+  try {
+    const file = URL.createObjectURL(await (await call(path)).blob());
+    element('a', { href: file, download: name }).click();
+    URL.revokeObjectURL(file);
+  } catch (error) {
+    onFailure(error);
+  }
+}

@@ -1,0 +1,66 @@
+// What keeps the page current: the daemon's events where it offers them, else a question every few seconds.
+
+const POLL_MS = 5_000;
+/** Readings come with every batch; a person reads at most this fast. */
+const SETTLE_MS = 1_000;
+/** Even with events, ask now and then: a proxy can hold a stream open and empty. */
+const DOUBT_MS = 30_000;
+
+/**
+ * @param {object} listeners
+ * @param {() => Promise<void>} listeners.refresh  never rejects
+ * @param {(service: string, month: string) => boolean} listeners.concerns  whether a changed reading is on the page
+ * @returns {{ now: () => void }}
+ */
+export function live({ refresh, concerns }) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let next;
+  let dueAtMs = Number.POSITIVE_INFINITY;
+  let isBusy = false;
+  let isWanted = false;
+  let hasEvents = false;
+
+  /** Sooner wins: a stream of events must not put the next refresh off for ever. */
+  /** @param {number} ms */
+  function within(ms) {
+    if (Date.now() + ms >= dueAtMs) return;
+    clearTimeout(next);
+    dueAtMs = Date.now() + ms;
+    next = setTimeout(run, ms);
+  }
+
+  async function run() {
+    dueAtMs = Number.POSITIVE_INFINITY;
+    if (isBusy) {
+      isWanted = true;
+      return;
+    }
+    isBusy = true;
+    isWanted = false;
+    await refresh();
+    isBusy = false;
+    within(isWanted ? SETTLE_MS : hasEvents ? DOUBT_MS : POLL_MS);
+  }
+
+  const events = new EventSource('/api/v1/events');
+  events.addEventListener('open', () => {
+    hasEvents = true;
+  });
+  events.addEventListener('error', () => {
+    // The browser tries again by itself unless the daemon said no (404: it has no events; 401: it wants a token,
+    // which an EventSource cannot send). Until the stream is open the page asks.
+    hasEvents = false;
+    if (!isBusy) within(POLL_MS);
+  });
+  events.addEventListener('reading', (event) => {
+    const { service, month } = JSON.parse(event.data);
+    if (!concerns(service, month)) return;
+    if (isBusy) isWanted = true;
+    else within(SETTLE_MS);
+  });
+
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') within(0);
+  });
+  return { now: () => within(0) };
+}
