@@ -42,18 +42,23 @@ export type Cell = z.infer<typeof cellSchema>;
 /** Outcomes that an agent accepted and could not keep, by reason. */
 export const lostSchema = z.record(z.string().max(LIMITS.labelCharacters), z.int().min(0));
 
-export const helloSchema = z.strictObject({
-  type: z.literal('hello'),
-  v: z.literal(1),
-  producerId: z.uuid(),
-  agentId: z.string().min(1).max(128),
-  services: z.array(service).min(1).max(LIMITS.servicesPerAgent),
-  /** Lowest seq the spool can still send; `lastSealed + 1` when it holds none. */
-  firstRetained: seq,
-  /** Highest seq ever sealed; 0 when none. */
-  lastSealed: z.int().min(0),
-  t0: epochMs,
-});
+export const helloSchema = z
+  .strictObject({
+    type: z.literal('hello'),
+    v: z.literal(1),
+    producerId: z.uuid(),
+    agentId: z.string().min(1).max(128),
+    services: z.array(service).min(1).max(LIMITS.servicesPerAgent),
+    /** Lowest seq the spool can still send; `lastSealed + 1` when it holds none. */
+    firstRetained: seq,
+    /** Highest seq ever sealed; 0 when none. */
+    lastSealed: z.int().min(0),
+    t0: epochMs,
+  })
+  .refine((hello) => hello.firstRetained <= hello.lastSealed + 1, {
+    path: ['firstRetained'],
+    message: 'is beyond lastSealed + 1',
+  });
 
 export const batchSchema = z.strictObject({
   type: z.literal('batch'),
@@ -79,14 +84,16 @@ export const batchSchema = z.strictObject({
 });
 
 /** A range of batches the agent had to give up, so that seq stays contiguous and the loss is counted. */
-export const skipSchema = z.strictObject({
-  type: z.literal('skip'),
-  epoch,
-  from: seq,
-  to: seq,
-  reason: z.string().min(1).max(LIMITS.labelCharacters),
-  outcomes: z.int().min(0),
-});
+export const skipSchema = z
+  .strictObject({
+    type: z.literal('skip'),
+    epoch,
+    from: seq,
+    to: seq,
+    reason: z.string().min(1).max(LIMITS.labelCharacters),
+    outcomes: z.int().min(0),
+  })
+  .refine((skip) => skip.from <= skip.to, { path: ['to'], message: 'is below from' });
 
 export const pingSchema = z.strictObject({ type: z.literal('ping'), t0: epochMs });
 export const pongSchema = z.strictObject({ type: z.literal('pong'), t0: epochMs, t1: epochMs, t2: epochMs });

@@ -308,6 +308,7 @@ export class Connection implements SessionPeer, TurnTaker {
         const { service } = submitted;
         const { services: granted } = this.grant;
         if (granted !== 'all' && !granted.has(service)) {
+          this.#context.ingest.refuse();
           this.#forbid(service);
           return;
         }
@@ -331,7 +332,6 @@ export class Connection implements SessionPeer, TurnTaker {
   }
 
   #forbid(service: string): void {
-    this.#context.ingest.refuse();
     this.close('forbidden', `the token does not cover the service ${service}`, 'forbidden-service');
   }
 

@@ -64,7 +64,7 @@ export interface Ingest {
   submit(session: Session, frame: Batch | Skip, bytes: number): Submitted;
   /** The connection is gone; what it sent is still counted. */
   closeSession(session: Session): void;
-  /** Counts a frame that was refused before it could be submitted. */
+  /** Counts a frame that its connection refuses, for what it is or for what `submit` said of it. */
   refuse(): void;
   /** Reads every cursor anew: call it when the store was lost and is back. */
   recheck(): void;
@@ -280,10 +280,7 @@ export function createIngest(options: IngestOptions): Ingest {
         observer.batches('refused', 1);
         return FENCED;
       }
-      if (frame.epoch > session.epoch) {
-        observer.batches('refused', 1);
-        return UNKNOWN_EPOCH;
-      }
+      if (frame.epoch > session.epoch) return UNKNOWN_EPOCH;
       const isBatch = frame.type === 'batch';
       const from = isBatch ? frame.seq : frame.from;
       const to = isBatch ? frame.seq : frame.to;
@@ -300,11 +297,8 @@ export function createIngest(options: IngestOptions): Ingest {
           session.isRewinding = true;
           return wasRewinding ? PASSED : EARLY;
         }
-        case 'next': {
-          const taken = take(session, frame, bytes);
-          if (taken.status !== 'taken') observer.batches('refused', 1);
-          return taken;
-        }
+        case 'next':
+          return take(session, frame, bytes);
       }
     },
 
