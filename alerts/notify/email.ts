@@ -148,6 +148,8 @@ function subjectOf(items: readonly Item[], message: Message, style: EmailOptions
 function outcomeOf(error: unknown, redact: (text: string) => string): SendOutcome {
   const { code, responseCode, message } = error as { code?: string; responseCode?: number; message?: string };
   const detail = redact([code, message].filter(Boolean).join(': '));
+  // No TLS where TLS is required, whatever the reply: it may come back, and in the clear nothing is sent.
+  if (code === 'ETLS') return retryable('network', detail);
   if (responseCode !== undefined && responseCode >= 500) {
     return refused(code === 'EAUTH' ? 'unauthorized' : 'rejected', detail);
   }
