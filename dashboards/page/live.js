@@ -9,7 +9,7 @@ const DOUBT_MS = 30_000;
 /**
  * @param {object} listeners
  * @param {() => Promise<void>} listeners.refresh  never rejects
- * @param {(service: string, month: string) => boolean} listeners.concerns  whether a changed reading is on the page
+ * @param {(service: string, month: string) => boolean} listeners.concerns  whether it is the one on the page
  * @returns {{ now: () => void }}
  */
 export function live({ refresh, concerns }) {
@@ -54,9 +54,10 @@ export function live({ refresh, concerns }) {
   });
   events.addEventListener('reading', (event) => {
     const { service, month } = JSON.parse(event.data);
-    if (!concerns(service, month)) return;
-    if (isBusy) isWanted = true;
-    else within(SETTLE_MS);
+    // Of another service only a number in the list changes; that can wait.
+    const isShown = concerns(service, month);
+    if (isBusy) isWanted ||= isShown;
+    else within(isShown ? SETTLE_MS : POLL_MS);
   });
 
   document.addEventListener('visibilitychange', () => {

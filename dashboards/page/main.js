@@ -21,7 +21,7 @@ import { showOutlook } from './outlook.js';
 import { readRoute, routeTo } from './route.js';
 import { fetchHeadlines, showServices } from './services.js';
 import { tokenDialog } from './token-dialog.js';
-import { showWelcome } from './welcome.js';
+import { showNothing, showWelcome } from './welcome.js';
 
 /** @import { MonthView } from './month-view.js' */
 /** @import { Headline } from './services.js' */
@@ -47,7 +47,10 @@ const form = exclusionForm({
   explain: complain,
 });
 const askForToken = tokenDialog(() => updates.now());
-const updates = live({ refresh, concerns: () => true });
+const updates = live({
+  refresh,
+  concerns: (service, month) => view?.reading.service === service && view.reading.month === month,
+});
 
 addEventListener('hashchange', () => {
   route = readRoute(location.hash);
@@ -66,8 +69,7 @@ async function refresh() {
     } else {
       const current = headlines.find((headline) => headline.service === service)?.month;
       const month = route.month ?? current ?? new Date().toISOString().slice(0, 7);
-      view = await fetchMonth(service, month, view);
-      show(view, current ?? month);
+      await showMonth(service, month, current ?? month);
     }
     showServices(headlines, service, route.month);
     refreshedAtMs = Date.now();
@@ -76,6 +78,19 @@ async function refresh() {
     showTrouble(error);
   }
   showFreshness();
+}
+
+/** @param {string} service @param {string} month @param {string} currentMonth */
+async function showMonth(service, month, currentMonth) {
+  try {
+    view = await fetchMonth(service, month, view);
+    show(view, currentMonth);
+  } catch (error) {
+    // A month outside the service period, or a service that never was: an answer, not a failure.
+    if (!(error instanceof ApiError && [400, 404, 422].includes(error.status))) throw error;
+    view = null;
+    showNothing(service, month, error.message);
+  }
 }
 
 /** @param {MonthView} shown @param {string} currentMonth */

@@ -1,12 +1,11 @@
 // The page before there is anything to show: what to do next.
 
+import { monthName } from './contract-time.js';
 import { byId, element, fill } from './element.js';
+import { routeTo } from './route.js';
 
 export function showWelcome() {
-  document.title = 'roomwatch';
-  byId('service', HTMLDivElement).hidden = true;
-  const welcome = byId('welcome', HTMLElement);
-  welcome.hidden = false;
+  const welcome = instead('roomwatch');
   const socket = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`;
   fill(
     welcome,
@@ -30,4 +29,24 @@ export function showWelcome() {
       'To see a month with an incident at once: roomwatch-agent simulate --help',
     ),
   );
+}
+
+/** @param {string} service @param {string} month @param {string} reason  the daemon's sentence */
+export function showNothing(service, month, reason) {
+  const title = `Nothing to show of ${service} in ${monthName(month)}`;
+  fill(
+    instead(title),
+    element('h1', {}, title),
+    element('p', {}, reason),
+    element('p', {}, element('a', { href: routeTo(service, null) }, 'To the current month')),
+  );
+}
+
+/** The place of the month, cleared for something else. @param {string} title */
+function instead(title) {
+  document.title = title;
+  byId('service', HTMLDivElement).hidden = true;
+  const welcome = byId('welcome', HTMLElement);
+  welcome.hidden = false;
+  return welcome;
 }
