@@ -1,6 +1,7 @@
 import * as common from '@grafana/grafana-foundation-sdk/common';
 import type * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { METRICS } from '../protocol/metrics.ts';
+import { PRESETS } from '../sla/terms.ts';
 import { COLOUR, type Step, stat, TARGET, WINDOWS_LEFT } from './panels.ts';
 import { CHOSEN_SERVICE, gauge, truncated } from './query.ts';
 
@@ -83,7 +84,7 @@ export function answer(builder: dashboard.DashboardBuilder): void {
       stat({
         title: 'Downtime',
         about: 'Lost windows times five minutes (clause 2.1).',
-        width: 8,
+        width: 6,
         height: 3,
         unit: 's',
         queries: [{ expr: gauge(METRICS.monthDowntimeSeconds, CHOSEN_SERVICE) }],
@@ -93,7 +94,7 @@ export function answer(builder: dashboard.DashboardBuilder): void {
       stat({
         title: 'Voucher owed so far',
         about: 'Share of the monthly service fee, were the month to end as it stands (clause 3.1).',
-        width: 8,
+        width: 6,
         height: 3,
         unit: 'percentunit',
         decimals: 0,
@@ -103,10 +104,24 @@ export function answer(builder: dashboard.DashboardBuilder): void {
     )
     .withPanel(
       stat({
+        title: 'Voucher at stake',
+        about:
+          'Share of the monthly fee to be expected at month end: each tier of the preset terms times the probability of its line. Empty under terms of your own with other lines.',
+        width: 6,
+        height: 3,
+        unit: 'percentunit',
+        decimals: 1,
+        empty: 'other tiers: see the page',
+        steps: OWED,
+        queries: [{ expr: expectedVoucher() }],
+      }),
+    )
+    .withPanel(
+      stat({
         title: 'Coverage',
         about:
           'Windows in which an agent was watching, over windows elapsed. Below 100 % the month may be worse than it looks.',
-        width: 8,
+        width: 6,
         height: 3,
         unit: 'percentunit',
         decimals: 1,
@@ -117,4 +132,17 @@ export function answer(builder: dashboard.DashboardBuilder): void {
         queries: [{ expr: gauge(METRICS.monthCoverageRatio, CHOSEN_SERVICE) }],
       }),
     );
+}
+
+/** Crossing a line adds what its tier owes more than the tier above. */
+function expectedVoucher(): string {
+  const { tiers } = PRESETS.trtc.terms;
+  return tiers
+    .map(({ below, voucherPercent }, i) => {
+      const more = (voucherPercent - (tiers[i - 1]?.voucherPercent ?? 0)) / 100;
+      // The label is exact decimal text; a division alone would write 0.9990000000000001.
+      const target = String(Number((Number(below) / 100).toFixed(8)));
+      return `${more} * ${gauge(METRICS.monthBreachProbabilityRatio, { ...CHOSEN_SERVICE, target })}`;
+    })
+    .join(' + ');
 }
