@@ -21,6 +21,8 @@ export function createClient(
   const common = {
     lazyConnect: true,
     connectionName: 'roomwatch',
+    // Under version 3 of the protocol, replies to the same command have another shape.
+    protocol: 2 as const,
     commandTimeout: timeoutMs,
     // A connection that went silent (no FIN, no RST) is torn down, not waited for.
     socketTimeout: timeoutMs * 2,

@@ -40,8 +40,6 @@ import { SCRIPTS } from './script.ts';
 export const PAGE_BYTES = (LATE_INDEX + PAGE_SLOTS) * 4;
 /** Pages fetched by one command, about 1 MB: the server is busy for a fraction of a millisecond. */
 const PAGES_PER_CALL = 100;
-/** Rounds in which an epoch is lifted over those that services have kept from before a failover. */
-const EPOCH_ROUNDS = 8;
 
 export class RedisFacts implements FactStore {
   readonly #redis: RedisConnection;
@@ -63,24 +61,17 @@ export class RedisFacts implements FactStore {
     assertProducer(producerId);
     for (const service of services) assertService(service);
     if (services.length > 0) await this.#redis.call('SADD', this.#keys.services, ...services);
-    let floor = 0;
-    for (let round = 0; round < EPOCH_ROUNDS; round += 1) {
-      const epoch = await this.#nextEpoch(producerId, floor);
-      const raised = await Promise.all(
-        services.map((service) => this.#raise(service, producerId, epoch, nowMs)),
-      );
-      const highest = Math.max(epoch, ...raised.map((each) => each.epoch));
-      const cursors = new Map(services.map((service, i) => [service, raised[i]?.cursor ?? NO_CURSOR]));
-      if (highest === epoch) return { epoch, cursors };
-      // Either a later greeting overtook this one, and fences it; or the epoch's own key went back in time.
-      const last = Number(await this.#redis.call('GET', this.#keys.epoch(producerId)));
-      if (last >= highest) return { epoch, cursors };
-      floor = highest;
-    }
-    throw new StoreFault(
-      'STORE_DAMAGED',
-      `the epochs of producer ${producerId} do not settle; does another program write these keys?`,
-    );
+    const raiseAll = (epoch: number) =>
+      Promise.all(services.map((service) => this.#raise(service, producerId, epoch, nowMs)));
+    // Raising to 0 only reads. The counter of epochs lies in another slot than the services and may have gone
+    // back in time alone: the new epoch must be above both.
+    const floor = Math.max(0, ...(await raiseAll(0)).map((each) => each.epoch));
+    const epoch = await this.#nextEpoch(producerId, floor);
+    const raised = await raiseAll(epoch);
+    return {
+      epoch,
+      cursors: new Map(services.map((service, i) => [service, raised[i]?.cursor ?? NO_CURSOR])),
+    };
   }
 
   async apply(delta: ServiceDelta, nowMs: number): Promise<ApplyResult> {

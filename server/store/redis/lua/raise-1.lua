@@ -1,7 +1,7 @@
 -- Raises a producer's epoch in one service, which fences every older one; it is never lowered.
 -- Atomic: between reading the cursor and writing it back a batch could be applied, and its seq would be lost.
 -- KEYS[1] hash  {service}:cursors   producer -> "epoch seq day digest"
--- ARGV    producer (text), epoch, today (UTC day)
+-- ARGV    producer (text), epoch (0 only reads), today (UTC day)
 -- Returns {epoch after the call, seq, digest}; seq 0 and digest '' for a producer not seen before.
 
 local producer, epoch = ARGV[1], tonumber(ARGV[2])
