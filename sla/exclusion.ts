@@ -140,14 +140,20 @@ export function parseExclusion(input: unknown, terms?: Terms): ParsedExclusion {
 }
 
 /** An exclusion in the shape of an exclusions file. */
-export function exclusionRecord(exclusion: Exclusion): Readonly<Record<Field, string | undefined>> {
-  const { fromMs, toMs, noticeAtMs, ...rest } = exclusion;
-  return {
-    ...rest,
-    from: instantText(fromMs),
-    to: instantText(toMs),
-    noticeAt: noticeAtMs === undefined ? undefined : instantText(noticeAtMs),
-  };
+export interface ExclusionRecord {
+  readonly service: string;
+  readonly from: string;
+  readonly to: string;
+  readonly clause: ExclusionClause;
+  readonly author: string;
+  readonly reason: string;
+  readonly noticeAt?: string;
+}
+
+export function exclusionRecord(exclusion: Exclusion): ExclusionRecord {
+  const { service, fromMs, toMs, clause, author, reason, noticeAtMs } = exclusion;
+  const record = { service, from: instantText(fromMs), to: instantText(toMs), clause, author, reason };
+  return noticeAtMs === undefined ? record : { ...record, noticeAt: instantText(noticeAtMs) };
 }
 
 /**

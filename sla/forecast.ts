@@ -1,14 +1,23 @@
+import {
+  type Chain,
+  expectedLosses,
+  lossDistribution,
+  lossesOfStep,
+  meanOf,
+  type Outlook,
+  probabilityOfMore,
+  quantileOf,
+  stepDistribution,
+} from './chain.ts';
 import type { MonthVerdicts } from './judge-month.ts';
+import type { Line, OpenWindow, Projection } from './reading.ts';
 import { VERDICT_INDEX } from './verdict.ts';
 
 /**
- * The rest of the month as a chain of two states, up and down: a = P(down after up), b = P(down after down).
- * A straight line through the month so far is not a forecast: one lost window on day 1 would project 30.
+ * What the rest of the month will bring. A straight line through the month so far is not a forecast: one lost
+ * window on day 1 would project 30. Here a service's own windows teach the chain of `chain.ts` how often an
+ * outage begins and how long it lasts.
  */
-export interface Chain {
-  readonly a: number;
-  readonly b: number;
-}
 
 /** How often windows followed each other, counted in closed windows. */
 export interface Transitions {
@@ -18,37 +27,39 @@ export interface Transitions {
   readonly downDown: number;
 }
 
-/** Imagined observations before the first real one: Beta(lost, kept) for each state. */
+/** Imagined observations before the first real one; each number above 0. */
 export interface Prior {
   readonly up: { readonly lost: number; readonly kept: number };
   readonly down: { readonly lost: number; readonly kept: number };
 }
 
 /**
- * Weak: half a loss in nine days of windows, and an even chance that a lost window is followed by another. A
- * month of the service's own windows outweighs it.
+ * Weak: one outage in 24 days of windows, and one more lost window after three. A month of the service's own
+ * windows outweighs it. With less, a service's first lost window alone would announce a breach.
  */
-export const DEFAULT_PRIOR: Prior = { up: { lost: 0.5, kept: 2_499.5 }, down: { lost: 1, kept: 1 } };
+export const DEFAULT_PRIOR: Prior = { up: { lost: 1, kept: 6_999 }, down: { lost: 1, kept: 2 } };
 
-/** Transitions between a month's closed windows; one that nobody watched or that is excluded joins nothing. */
-export function transitionsOf({ verdict, bounds }: MonthVerdicts): Transitions {
+/** Transitions between a month's closed windows; one that is excluded or that nobody watched joins nothing. */
+export function transitionsOf(verdicts: MonthVerdicts): Transitions {
   const counts = { upUp: 0, upDown: 0, downUp: 0, downDown: 0 };
   let before: boolean | null = null;
-  for (let window = 0; window < verdict.length; window += 1) {
-    if (bounds.toMinute[window] === 0) continue;
-    const now = stateIs(verdict[window]!);
-    if (before !== null && now !== null) {
-      if (before) counts[now ? 'downDown' : 'downUp'] += 1;
-      else counts[now ? 'upDown' : 'upUp'] += 1;
+  for (let window = 0; window < verdicts.verdict.length; window += 1) {
+    if (verdicts.minutes[window] === 0) continue;
+    const isDown = stateOf(verdicts, window);
+    if (before !== null && isDown !== null) {
+      if (before) counts[isDown ? 'downDown' : 'downUp'] += 1;
+      else counts[isDown ? 'upDown' : 'upUp'] += 1;
     }
-    before = now;
+    before = isDown;
   }
   return counts;
 }
 
-function stateIs(verdict: number): boolean | null {
-  if (verdict === VERDICT_INDEX.down) return true;
-  return verdict === VERDICT_INDEX.up || verdict === VERDICT_INDEX.idle ? false : null;
+/** Whether a window was down by itself; null when it tells nothing. */
+function stateOf({ verdict, isBelow }: MonthVerdicts, window: number): boolean | null {
+  const one = verdict[window];
+  const tells = one === VERDICT_INDEX.up || one === VERDICT_INDEX.down || one === VERDICT_INDEX.idle;
+  return tells ? isBelow[window] === 1 : null;
 }
 
 export function addTransitions(x: Transitions, y: Transitions): Transitions {
@@ -60,46 +71,108 @@ export function addTransitions(x: Transitions, y: Transitions): Transitions {
   };
 }
 
-/** Posterior means of the chain's two probabilities. */
-export function chainOf(seen: Transitions, prior: Prior): Chain {
-  const mean = (lost: number, kept: number) => lost / (lost + kept);
+/** The chain's two posteriors. */
+export function chainOf(seen: Transitions, prior: Prior = DEFAULT_PRIOR): Chain {
   return {
-    a: mean(prior.up.lost + seen.upDown, prior.up.kept + seen.upUp),
-    b: mean(prior.down.lost + seen.downDown, prior.down.kept + seen.downUp),
+    a: { kind: 'beta', lost: prior.up.lost + seen.upDown, kept: prior.up.kept + seen.upUp },
+    b: { kind: 'beta', lost: prior.down.lost + seen.downDown, kept: prior.down.kept + seen.downUp },
   };
 }
 
-export interface Outlook {
-  /** Windows still to come that can be lost. */
-  readonly windows: number;
-  /** Whether the window before them was lost. */
-  readonly isDown: boolean;
+export interface ProjectionInput {
+  readonly verdicts: MonthVerdicts;
+  readonly lost: number;
+  readonly lines: readonly Line[];
+  readonly openWindow: OpenWindow | null;
+  /** Of earlier months. */
+  readonly history?: Transitions | undefined;
+  readonly prior?: Prior | undefined;
+}
+
+/** Further losses worked out at least, for the interval. */
+const INTERVAL_LOSSES = 100;
+/** The interval leaves out a twentieth on either side: this many standard deviations of a normal distribution. */
+const TAIL = { share: 0.05, deviations: 1.645 } as const;
+
+/**
+ * What the month will come to: its losses so far, and the chain for the windows that can still be lost, which
+ * are those that have not ended and are not wholly excluded. A window in progress that is already lost is taken
+ * as lost. Breach probabilities and interval come from the posteriors; the expectation and the `a` and `b`
+ * shown are at their means.
+ */
+export function project(input: ProjectionInput): Projection {
+  const { verdicts, lines, openWindow, history } = input;
+  const least = verdicts.terms.minConsecutive;
+  const seen = transitionsOf(verdicts);
+  const chain = chainOf(history === undefined ? seen : addTransitions(seen, history), input.prior);
+  const means = { a: meanOf(chain.a), b: meanOf(chain.b), least };
+
+  const run = lastRun(verdicts);
+  const isOpenLost = openWindow?.alreadyLost ?? false;
+  const lost = input.lost + (isOpenLost ? lossesOfStep(run, least) : 0);
+  const outlook = {
+    windows: windowsToCome(verdicts) - (isOpenLost ? 1 : 0),
+    run: isOpenLost ? run + 1 : run,
+  };
+
+  const farthest = Math.max(INTERVAL_LOSSES, ...lines.map((line) => line.allowed - lost));
+  const most = Math.min(outlook.windows, farthest);
+  const distribution =
+    least === 1 ? lossDistribution(outlook, chain, most) : stepDistribution(outlook, means, most);
+  const expected = expectedLosses(outlook, means);
+  const ratioAt = (losses: number) => (verdicts.month.windows - lost - losses) / verdicts.month.windows;
+  const bound = (share: number, deviations: number) =>
+    quantileOf(distribution, share) ?? beyond(outlook, { ...means, expected, deviations });
+  return {
+    availability: {
+      expected: ratioAt(expected),
+      low: ratioAt(bound(1 - TAIL.share, TAIL.deviations)),
+      high: ratioAt(bound(TAIL.share, -TAIL.deviations)),
+    },
+    expectedLost: lost + expected,
+    breachProbability: Object.fromEntries(
+      lines.map((line) => {
+        const allowed = line.allowed - lost;
+        return [line.target, allowed >= outlook.windows ? 0 : probabilityOfMore(distribution, allowed)];
+      }),
+    ),
+    a: means.a,
+    b: means.b,
+  };
 }
 
 /**
- * The exact distribution of the windows lost among those to come.
- * @returns P(exactly k lost) for k = 0..most; what is missing from 1 is the probability of more
+ * A bound of the interval beyond the losses worked out: the normal approximation at the means. Every line of a
+ * contract like the preset's is crossed by then, and what is left to say is how badly.
  */
-export function lossDistribution({ windows, isDown }: Outlook, { a, b }: Chain, most: number): Float64Array {
-  const up = new Float64Array(most + 1);
-  const down = new Float64Array(most + 1);
-  (isDown ? down : up)[0] = 1;
-  for (let window = 0; window < windows; window += 1) {
-    // From the highest count downwards, so that one pair of arrays serves for before and after.
-    for (let lost = Math.min(most, window + 1); lost >= 0; lost -= 1) {
-      const wasUp = up[lost]!;
-      const wasDown = down[lost]!;
-      up[lost] = wasUp * (1 - a) + wasDown * (1 - b);
-      down[lost] = lost === 0 ? 0 : up[lost - 1]! * a + down[lost - 1]! * b;
-    }
-  }
-  return up.map((share, lost) => share + down[lost]!);
+function beyond(
+  { windows }: Outlook,
+  means: { readonly a: number; readonly b: number; readonly expected: number; readonly deviations: number },
+): number {
+  const memory = means.b - means.a;
+  const settled = means.a / (1 - memory);
+  const variance = windows * settled * (1 - settled) * ((1 + memory) / (1 - memory));
+  const at = Math.round(means.expected + means.deviations * Math.sqrt(variance));
+  return Math.min(windows, Math.max(Math.min(windows, INTERVAL_LOSSES + 1), at));
 }
 
-/** The expected number of windows lost among those to come, in closed form. */
-export function expectedLosses({ windows, isDown }: Outlook, { a, b }: Chain): number {
-  const ratio = b - a;
-  if (ratio === 1) return isDown ? windows : 0;
-  const settled = a / (1 - ratio);
-  return windows * settled + ((isDown ? 1 : 0) - settled) * ratio * ((1 - ratio ** windows) / (1 - ratio));
+/** Windows that have not ended and still have a minute that no exclusion touches. */
+function windowsToCome({ verdict, minutes, excludedMinutes }: MonthVerdicts): number {
+  let toCome = 0;
+  for (let window = 0; window < verdict.length; window += 1) {
+    const isWhollyExcluded = excludedMinutes[window] === minutes[window];
+    if (verdict[window] === VERDICT_INDEX.remaining && !isWhollyExcluded) toCome += 1;
+  }
+  return toCome;
+}
+
+/** Down windows in a row up to the last one that has ended. */
+function lastRun(verdicts: MonthVerdicts): number {
+  const { verdict, minutes } = verdicts;
+  let run = 0;
+  for (let window = 0; window < verdict.length && verdict[window] !== VERDICT_INDEX.remaining; window += 1) {
+    if (minutes[window] === 0) continue;
+    run = stateOf(verdicts, window) === true ? run + 1 : 0;
+  }
+  return run;
 }

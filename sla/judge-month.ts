@@ -48,42 +48,47 @@ export interface MonthInput {
 
 /** Judges every window of a month; pure and linear in its minutes. */
 export function judgeMonth(input: MonthInput): MonthVerdicts {
-  const { month, terms, nowMs } = input;
-  const { windows } = month;
-  const folded = {
-    tallies: new Float64Array(windows * MEASURE_COUNT),
-    excludedTallies: new Float64Array(windows * MEASURE_COUNT),
-    excludedMinutes: new Uint16Array(windows),
-    minutes: new Uint16Array(windows),
-    aliveMinutes: new Uint16Array(windows),
-    late: new Float64Array(windows),
-  };
-  foldMinutes(input, folded);
-  foldLateness(input, folded.late);
+  return judgeFold(input, foldMinutes(input));
+}
 
+/** Judges windows whose minutes are summed already. */
+export function judgeFold(
+  { month, terms, nowMs }: Pick<MonthInput, 'month' | 'terms' | 'nowMs'>,
+  fold: Fold,
+): MonthVerdicts {
+  const { windows } = month;
   const bounds = boundsOf(month);
   const verdict = new Uint8Array(windows);
   const isBelow = new Uint8Array(windows);
   const attempts = new Float64Array(windows);
   const failures = new Float64Array(windows);
   for (let window = 0; window < windows; window += 1) {
-    const judgement = judgeWindow(tallyAt(folded, window), terms);
+    const judgement = judgeWindow(tallyAt(fold, window), terms);
     attempts[window] = judgement.attempts;
     failures[window] = judgement.failures;
-    verdict[window] = stateOf(folded, bounds, { window, nowMs }) ?? VERDICT_INDEX[judgement.verdict];
+    verdict[window] = stateOf(fold, bounds, { window, nowMs }) ?? VERDICT_INDEX[judgement.verdict];
     isBelow[window] = verdict[window] === VERDICT_INDEX.down ? 1 : 0;
   }
   if (terms.minConsecutive > 1) keepRuns(verdict, terms.minConsecutive);
-  return { month, terms, nowMs, bounds, verdict, isBelow, attempts, failures, ...folded };
+  return { month, terms, nowMs, bounds, verdict, isBelow, attempts, failures, ...fold };
 }
 
-type Folded = Pick<
+/** The sums of each window's minutes: all that a verdict needs of the facts and the exclusions. */
+export type Fold = Pick<
   MonthVerdicts,
   'tallies' | 'excludedTallies' | 'excludedMinutes' | 'minutes' | 'aliveMinutes' | 'late'
 >;
 
-function foldMinutes({ month, facts, exclusions, nowMs }: MonthInput, folded: Folded): void {
-  const { windowMinutes } = month;
+export function foldMinutes({ month, facts, exclusions, nowMs }: Omit<MonthInput, 'terms'>): Fold {
+  const { windows, windowMinutes } = month;
+  const fold: Fold = {
+    tallies: new Float64Array(windows * MEASURE_COUNT),
+    excludedTallies: new Float64Array(windows * MEASURE_COUNT),
+    excludedMinutes: new Uint16Array(windows),
+    minutes: new Uint16Array(windows),
+    aliveMinutes: new Uint16Array(windows),
+    late: lateByWindow(month, facts),
+  };
   const marks = excludedMinutes(exclusions, month);
   const begun = Math.ceil(nowMs / 60_000);
   for (const { fromMinute, toMinute, shiftMinutes } of month.stretches) {
@@ -95,44 +100,47 @@ function foldMinutes({ month, facts, exclusions, nowMs }: MonthInput, folded: Fo
         left = windowMinutes;
       }
       left -= 1;
-      folded.minutes[window]! += 1;
+      fold.minutes[window]! += 1;
       const isExcluded = marks !== null && marks[minute - month.firstMinute] === 1;
-      if (isExcluded) folded.excludedMinutes[window]! += 1;
+      if (isExcluded) fold.excludedMinutes[window]! += 1;
       const at = minute - facts.firstMinute;
       if (at < 0 || at >= facts.minuteCount || minute >= begun) continue;
-      if (!isExcluded && facts.alive[at] === 1) folded.aliveMinutes[window]! += 1;
+      if (!isExcluded && facts.alive[at] === 1) fold.aliveMinutes[window]! += 1;
       const from = at * MEASURE_COUNT;
       if (facts.tallies[from] === 0) continue;
-      const sums = isExcluded ? folded.excludedTallies : folded.tallies;
+      const sums = isExcluded ? fold.excludedTallies : fold.tallies;
       const to = window * MEASURE_COUNT;
       for (let i = 0; i < MEASURE_COUNT; i += 1) sums[to + i]! += facts.tallies[from + i]!;
     }
   }
+  return fold;
 }
 
 /**
  * A late slot is listed at the window of its first minute: with windows that are no multiple of five minutes it
  * can reach into the next one, and is still listed once.
  */
-function foldLateness({ month, facts }: MonthInput, late: Float64Array): void {
+function lateByWindow(month: ServiceMonth, facts: MinuteFacts): Float64Array {
+  const late = new Float64Array(month.windows);
   for (let slot = 0; slot < facts.late.length; slot += 1) {
     const attempts = facts.late[slot]!;
     if (attempts === 0) continue;
     const window = windowOf(month, facts.firstMinute + slot * LATE_SLOT_MINUTES);
     if (window >= 0) late[window]! += attempts;
   }
+  return late;
 }
 
 /** The verdicts that need no counting; undefined for a window that is to be judged. */
 function stateOf(
-  folded: Folded,
+  fold: Fold,
   bounds: WindowBounds,
   { window, nowMs }: { readonly window: number; readonly nowMs: number },
 ): number | undefined {
   // A window without a minute (a skipped hour, days outside the service) cannot be lost, whatever the terms.
-  if (folded.minutes[window] === 0) return VERDICT_INDEX.idle;
+  if (fold.minutes[window] === 0) return VERDICT_INDEX.idle;
   if (bounds.toMinute[window]! * 60_000 > nowMs) return VERDICT_INDEX.remaining;
-  return folded.excludedMinutes[window] === folded.minutes[window] ? VERDICT_INDEX.excluded : undefined;
+  return fold.excludedMinutes[window] === fold.minutes[window] ? VERDICT_INDEX.excluded : undefined;
 }
 
 /** What was recorded in a window's minutes that are not excluded. */

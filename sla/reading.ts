@@ -68,12 +68,16 @@ export interface Line {
   readonly voucherPercent: number;
 }
 
+/**
+ * At the end of the month. Breach probabilities and the interval (nine tenths) are exact under the posteriors of
+ * the chain's two probabilities; `expected` and `expectedLost` are taken at the posteriors' means `a` and `b`.
+ */
 export interface Projection {
   readonly availability: { readonly expected: number; readonly low: number; readonly high: number };
   readonly expectedLost: number;
   /** by line, keyed as in `lines[].target` */
   readonly breachProbability: Readonly<Record<string, number>>;
-  /** P(down after up) and P(down after down) used for the rest of the month */
+  /** Posterior means of P(down after up) and P(down after down) for the rest of the month. */
   readonly a: number;
   readonly b: number;
 }
@@ -84,7 +88,7 @@ export interface OpenWindow {
   readonly failures: number;
   /** Lost even if every attempt still to be expected succeeds. */
   readonly alreadyLost: boolean;
-  /** Attempts expected in the whole window, null when there is no history to expect from. */
+  /** Attempts expected in the whole window, null in its first minute without an observed hour before it. */
   readonly expectedAttempts: number | null;
   /** Further failures, all else succeeding as expected, that would lose the window; 0 when already lost. */
   readonly failuresUntilLost: number;
