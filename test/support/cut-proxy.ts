@@ -16,6 +16,8 @@ export interface CutProxy {
   swallow(isSwallowing: boolean): void;
   /** Replies lost so far. */
   readonly dropped: number;
+  /** Connections accepted so far. */
+  readonly connections: number;
   stop(): Promise<void>;
 }
 
@@ -23,6 +25,7 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
   const sockets = new Set<Socket>();
   let toDrop = 0;
   let dropped = 0;
+  let connections = 0;
   let isRefusing = false;
   let isSwallowing = false;
 
@@ -31,6 +34,7 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
       client.resetAndDestroy();
       return;
     }
+    connections += 1;
     const target = connect({ port: targetPort, host: '127.0.0.1' });
     const reset = () => {
       client.resetAndDestroy();
@@ -85,6 +89,9 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
     },
     get dropped() {
       return dropped;
+    },
+    get connections() {
+      return connections;
     },
     async stop() {
       cut();

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { freePort } from './free-port.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -24,6 +25,8 @@ export interface RunningRedis {
   readonly url: string;
   /** Where it keeps its files; survives `kill9` and `restart`, not `stop`. */
   readonly directory: string;
+  /** Sends one command, past any store. */
+  command(name: string, ...args: string[]): Promise<unknown>;
   /** SIGKILL, and waits for its death. */
   kill9(): Promise<void>;
   /** Shuts it down in order, if it is up, and starts it again on the same port with the same files. */
@@ -64,6 +67,15 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
     port,
     url: `redis://127.0.0.1:${port}`,
     directory,
+    async command(name, ...args) {
+      const client = new Redis({ port, host: '127.0.0.1', protocol: 2, lazyConnect: true });
+      client.on('error', () => {});
+      try {
+        return await client.call(name, ...args);
+      } finally {
+        client.disconnect();
+      }
+    },
     kill9: () => end('SIGKILL'),
     async restart() {
       await end('SIGTERM');
@@ -144,7 +156,8 @@ function answers(port: number): Promise<boolean> {
     socket.setTimeout(1_000, () => socket.destroy(new Error('no answer to PING')));
     socket.once('error', reject);
     socket.once('data', (data) => {
-      resolve(data.toString().startsWith('+PONG'));
+      // Without its password it answers NOAUTH, and is up all the same.
+      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
       socket.destroy();
     });
     socket.write('PING\r\n');

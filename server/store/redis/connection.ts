@@ -40,13 +40,18 @@ export class RedisConnection {
   #inFlight = 0;
   #isDown = false;
   #isClosed = false;
+  /** Why the connection was last lost; the calls that meet the loss are told only that it is closed. */
+  #lastLoss = '';
 
   private constructor(target: RedisTarget, client: Redis | Cluster, timeoutMs: number) {
     this.target = target;
     this.#client = client;
     this.#timeoutMs = timeoutMs;
     // Without a listener an 'error' event would end the process. Calls report what they met themselves.
-    client.on('error', () => this.#goneDown());
+    client.on('error', (error: Error) => {
+      this.#lastLoss = error.message;
+      this.#goneDown();
+    });
     client.on('close', () => this.#goneDown());
     client.on('ready', () => this.#cameBack());
   }
@@ -167,14 +172,15 @@ export class RedisConnection {
 
   #explain(error: unknown, otherwise = 'calls succeed again once it is reachable'): Error {
     const cause = withoutArguments(error);
-    const advice = ADVICE[/^[A-Z]+(?= )/u.exec(cause.message)?.[0] ?? ''];
-    if (advice === undefined && /^WRONGTYPE|user_script/u.test(cause.message)) {
-      const message = `${this.#name()} refused a call (${cause.message}); its keys were written by something else`;
+    const isClosed = /^(Connection is closed|Stream isn't writeable)/u.test(cause.message);
+    const why = isClosed && this.#lastLoss !== '' ? this.#lastLoss : cause.message;
+    const advice = ADVICE[/^[A-Z]+(?= )/u.exec(why)?.[0] ?? ''];
+    if (advice === undefined && /^WRONGTYPE|user_script/u.test(why)) {
+      const message = `${this.#name()} refused a call (${why}); its keys were written by something else`;
       return new StoreFault('STORE_DAMAGED', message, { cause });
     }
     this.#goneDown();
-    const what = advice ?? otherwise;
-    return new StoreUnavailable(`${this.#name()}: ${cause.message}; ${what}`, { cause });
+    return new StoreUnavailable(`${this.#name()}: ${why}; ${advice ?? otherwise}`, { cause });
   }
 
   #name(): string {
