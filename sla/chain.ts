@@ -1,4 +1,4 @@
-import { logGammaTable } from './log-gamma.ts';
+import { logGamma } from './log-gamma.ts';
 
 /**
  * The rest of a month as a chain of two states, up and down, and how many of its windows are lost.
@@ -35,66 +35,113 @@ export function meanOf(chance: Chance): number {
 }
 
 /**
- * The exact distribution of the windows lost among those to come.
+ * The exact distribution of the windows lost among those to come. Time grows with the square of `most`.
  * @param most  largest number of losses asked for, at most `windows`
  * @returns P(exactly k lost) for k = 0..most; what is missing from 1 is the probability of more
  */
 export function lossDistribution({ windows, run }: Outlook, { a, b }: Chain, most: number): Float64Array {
-  const logFactorial = logGammaTable(1, windows + 2);
-  const choose = (n: number, k: number) => logFactorial(n) - logFactorial(k) - logFactorial(n - k);
-  const ofUp = logMoments(a, windows + 2);
-  const ofDown = logMoments(b, windows + 2);
-  const distribution = new Float64Array(most + 1);
-  for (let lost = 0; lost <= most; lost += 1) {
-    const kept = windows - lost;
-    distribution[lost] = run > 0 ? afterDown(lost, kept) : afterUp(lost, kept);
-  }
-  return distribution;
-
-  /** Starting after an up window: `runs` of lost ones, the last of them followed by an up window or the end. */
-  function afterUp(lost: number, kept: number): number {
-    if (lost === 0) return Math.exp(ofUp(0, kept));
-    let sum = 0;
-    for (let runs = 1; runs <= Math.min(lost, kept + 1); runs += 1) {
-      const split = choose(lost - 1, runs - 1);
-      if (runs <= kept) {
-        sum += Math.exp(split + choose(kept, runs) + ofUp(runs, kept - runs) + ofDown(lost - runs, runs));
-      }
-      const toEnd = ofUp(runs, kept - runs + 1) + ofDown(lost - runs, runs - 1);
-      sum += Math.exp(split + choose(kept, runs - 1) + toEnd);
-    }
-    return sum;
-  }
-
-  /** Starting after a down window, by the runs of up ones. */
-  function afterDown(lost: number, kept: number): number {
-    if (kept === 0) return Math.exp(ofDown(lost, 0));
-    let sum = 0;
-    for (let runs = 1; runs <= Math.min(kept, lost + 1); runs += 1) {
-      const split = choose(kept - 1, runs - 1);
-      const toEnd = ofUp(runs - 1, kept - runs) + ofDown(lost - runs + 1, runs);
-      sum += Math.exp(split + choose(lost, runs - 1) + toEnd);
-      if (runs <= lost) {
-        sum += Math.exp(split + choose(lost, runs) + ofUp(runs, kept - runs) + ofDown(lost - runs, runs));
-      }
-    }
-    return sum;
-  }
+  const ofUp = powersOf(a);
+  const ofDown = powersOf(b);
+  const probability = run > 0 ? afterDown : afterUp;
+  return Float64Array.from({ length: most + 1 }, (_, lost) =>
+    probability(lost, windows - lost, ofUp, ofDown),
+  );
 }
 
-/** ln E[p^times (1-p)^not] for counts below `size`. */
-function logMoments(chance: Chance, size: number): (times: number, not: number) => number {
-  if (chance.kind === 'known') {
-    const logP = Math.log(chance.p);
-    const logQ = Math.log1p(-chance.p);
-    // 0 x -Infinity is NaN; an impossible step taken no time costs nothing.
-    return (times, not) => (times === 0 ? 0 : times * logP) + (not === 0 ? 0 : not * logQ);
+/**
+ * Starting after an up window: over the number of runs of lost windows. The last run is followed by up windows,
+ * or it is the end.
+ */
+function afterUp(lost: number, kept: number, ofUp: Powers, ofDown: Powers): number {
+  if (lost === 0) return Math.exp(ofUp.log(0, kept));
+  let sum = 0;
+  if (kept > 0) {
+    // C(lost-1, r-1) C(kept, r) E[a^r (1-a)^(kept-r)] E[b^(lost-r) (1-b)^r] for r = 1, 2, ...
+    sum += sumOfTerms(
+      Math.log(kept) + ofUp.log(1, kept - 1) + ofDown.log(lost - 1, 1),
+      Math.min(lost, kept),
+      (r) =>
+        (((lost - r) / r) * ((kept - r) / (r + 1)) * ofUp.odds(r, kept - r)) /
+        ofDown.odds(lost - r - 1, r + 1),
+    );
   }
-  const lost = logGammaTable(chance.lost, size);
-  const kept = logGammaTable(chance.kept, size);
-  const both = logGammaTable(chance.lost + chance.kept, size);
-  const scale = both(0) - lost(0) - kept(0);
-  return (times, not) => lost(times) + kept(not) - both(times + not) + scale;
+  // C(lost-1, r-1) C(kept, r-1) E[a^r (1-a)^(kept-r+1)] E[b^(lost-r) (1-b)^(r-1)]
+  sum += sumOfTerms(
+    ofUp.log(1, kept) + ofDown.log(lost - 1, 0),
+    Math.min(lost, kept + 1),
+    (r) =>
+      (((lost - r) / r) * ((kept - r + 1) / r) * ofUp.odds(r, kept - r + 1)) / ofDown.odds(lost - r - 1, r),
+  );
+  return sum;
+}
+
+/** Starting after a down window: over the number of runs of up windows. */
+function afterDown(lost: number, kept: number, ofUp: Powers, ofDown: Powers): number {
+  if (kept === 0) return Math.exp(ofDown.log(lost, 0));
+  // C(kept-1, r-1) C(lost, r-1) E[a^(r-1) (1-a)^(kept-r)] E[b^(lost-r+1) (1-b)^r]
+  let sum = sumOfTerms(
+    ofUp.log(0, kept - 1) + ofDown.log(lost, 1),
+    Math.min(kept, lost + 1),
+    (r) =>
+      (((kept - r) / r) * ((lost - r + 1) / r) * ofUp.odds(r - 1, kept - r)) / ofDown.odds(lost - r, r + 1),
+  );
+  if (lost > 0) {
+    // C(kept-1, r-1) C(lost, r) E[a^r (1-a)^(kept-r)] E[b^(lost-r) (1-b)^r]
+    sum += sumOfTerms(
+      Math.log(lost) + ofUp.log(1, kept - 1) + ofDown.log(lost - 1, 1),
+      Math.min(kept, lost),
+      (r) =>
+        (((kept - r) / r) * ((lost - r) / (r + 1)) * ofUp.odds(r, kept - r)) /
+        ofDown.odds(lost - r - 1, r + 1),
+    );
+  }
+  return sum;
+}
+
+/**
+ * t(1) + ... + t(count), given ln t(1) and t(r+1) / t(r). Scaled on the way, as the first term may be far below
+ * the smallest number when a later one is not.
+ */
+function sumOfTerms(logFirst: number, count: number, ratioAfter: (r: number) => number): number {
+  let logScale = logFirst;
+  let term = 1;
+  let sum = 1;
+  for (let r = 1; r < count; r += 1) {
+    term *= ratioAfter(r);
+    sum += term;
+    if (sum > SCALE_LIMIT) {
+      logScale += Math.log(sum);
+      term /= sum;
+      sum = 1;
+    }
+  }
+  return Math.exp(logScale + Math.log(sum));
+}
+
+const SCALE_LIMIT = 1e200;
+
+/** The expected powers E[p^times (1-p)^not] of a chance p. */
+interface Powers {
+  log(times: number, not: number): number;
+  /** The power with one more `times` and one less `not`, over the one given. */
+  odds(times: number, not: number): number;
+}
+
+function powersOf(chance: Chance): Powers {
+  if (chance.kind === 'known') {
+    const { p } = chance;
+    if (!(p > 0 && p < 1))
+      throw new RangeError(`CHANCE_CERTAIN: ${p} is not between 0 and 1; nothing is to be forecast`);
+    const odds = p / (1 - p);
+    return { log: (times, not) => times * Math.log(p) + not * Math.log1p(-p), odds: () => odds };
+  }
+  const { lost, kept } = chance;
+  const scale = logGamma(lost + kept) - logGamma(lost) - logGamma(kept);
+  return {
+    log: (times, not) =>
+      logGamma(lost + times) + logGamma(kept + not) - logGamma(lost + kept + times + not) + scale,
+    odds: (times, not) => (lost + times) / (kept + not - 1),
+  };
 }
 
 /**

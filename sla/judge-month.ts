@@ -3,7 +3,7 @@ import { type Exclusion, excludedMinutes } from './exclusion.ts';
 import { LATE_SLOT_MINUTES, MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
 import type { ServiceMonth } from './month.ts';
 import type { Terms } from './terms.ts';
-import { countedOf, isDown, judgeWindow, VERDICT_INDEX, type WindowTally } from './verdict.ts';
+import { countedOf, countingOf, isDown, judgeWindow, VERDICT_INDEX, type WindowTally } from './verdict.ts';
 import { boundsOf, type WindowBounds, windowOf } from './window.ts';
 
 /**
@@ -62,8 +62,9 @@ export function judgeFold(
   const isBelow = new Uint8Array(windows);
   const attempts = new Float64Array(windows);
   const failures = new Float64Array(windows);
+  const counting = countingOf(terms);
   for (let window = 0; window < windows; window += 1) {
-    const judgement = judgeWindow(tallyAt(fold, window), terms);
+    const judgement = judgeWindow(tallyAt(fold, window), terms, counting);
     attempts[window] = judgement.attempts;
     failures[window] = judgement.failures;
     verdict[window] = stateOf(fold, bounds, { window, nowMs }) ?? VERDICT_INDEX[judgement.verdict];
@@ -81,6 +82,7 @@ export type Fold = Pick<
 
 export function foldMinutes({ month, facts, exclusions, nowMs }: Omit<MonthInput, 'terms'>): Fold {
   const { windows, windowMinutes } = month;
+  const { tallies, alive } = facts;
   const fold: Fold = {
     tallies: new Float64Array(windows * MEASURE_COUNT),
     excludedTallies: new Float64Array(windows * MEASURE_COUNT),
@@ -105,12 +107,12 @@ export function foldMinutes({ month, facts, exclusions, nowMs }: Omit<MonthInput
       if (isExcluded) fold.excludedMinutes[window]! += 1;
       const at = minute - facts.firstMinute;
       if (at < 0 || at >= facts.minuteCount || minute >= begun) continue;
-      if (!isExcluded && facts.alive[at] === 1) fold.aliveMinutes[window]! += 1;
+      if (!isExcluded && alive[at] === 1) fold.aliveMinutes[window]! += 1;
       const from = at * MEASURE_COUNT;
-      if (facts.tallies[from] === 0) continue;
+      if (tallies[from] === 0) continue;
       const sums = isExcluded ? fold.excludedTallies : fold.tallies;
       const to = window * MEASURE_COUNT;
-      for (let i = 0; i < MEASURE_COUNT; i += 1) sums[to + i]! += facts.tallies[from + i]!;
+      for (let i = 0; i < MEASURE_COUNT; i += 1) sums[to + i]! += tallies[from + i]!;
     }
   }
   return fold;
@@ -175,6 +177,7 @@ function keepRuns(verdict: Uint8Array, least: number): void {
 /** Windows lost if exactly these causes counted; exclusions and every other term hold. */
 export function lostWith(verdicts: MonthVerdicts, causes: readonly Cause[]): number {
   const { terms, verdict } = verdicts;
+  const counting = countingOf(terms, causes);
   const down = new Uint8Array(verdict.length);
   for (let window = 0; window < verdict.length; window += 1) {
     const state = verdict[window];
@@ -185,11 +188,13 @@ export function lostWith(verdicts: MonthVerdicts, causes: readonly Cause[]): num
       if (verdicts.isBelow[window] === 1) down[window] = VERDICT_INDEX.down;
       continue;
     }
-    const counted = countedOf(tally, causes, terms.uncountedFailures);
+    const counted = countedOf(tally, counting);
     if (isDown(counted.attempts, counted.failures, terms)) down[window] = VERDICT_INDEX.down;
   }
   if (terms.minConsecutive > 1) keepRuns(down, terms.minConsecutive);
-  return down.reduce((lost, one) => lost + (one === VERDICT_INDEX.down ? 1 : 0), 0);
+  let lost = 0;
+  for (const one of down) if (one === VERDICT_INDEX.down) lost += 1;
+  return lost;
 }
 
 /** Everything recorded in the month up to now, before causes and exclusions are taken out. */
@@ -199,7 +204,9 @@ export function recordedOf(verdicts: MonthVerdicts): {
 } {
   const sums = new Float64Array(MEASURE_COUNT);
   for (const tallies of [verdicts.tallies, verdicts.excludedTallies]) {
-    for (let i = 0; i < tallies.length; i += 1) sums[i % MEASURE_COUNT]! += tallies[i]!;
+    for (let at = 0; at < tallies.length; at += MEASURE_COUNT) {
+      for (let i = 0; i < MEASURE_COUNT; i += 1) sums[i]! += tallies[at + i]!;
+    }
   }
   const failures = Object.fromEntries(CAUSES.map((cause) => [cause, sums[MEASURE_INDEX[cause]]!]));
   return { attempts: sums[MEASURE_INDEX.attempts]!, failures: failures as Record<Cause, number> };

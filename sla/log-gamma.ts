@@ -13,15 +13,3 @@ export function logGamma(x: number): number {
 }
 
 const HALF_LOG_TWO_PI = 0.918_938_533_204_672_8;
-
-/** ln Γ(base + i) for i = 0..size-1, each computed once when first asked for. */
-export function logGammaTable(base: number, size: number): (i: number) => number {
-  const values = new Float64Array(size).fill(Number.NaN);
-  return (i) => {
-    const known = values[i]!;
-    if (!Number.isNaN(known)) return known;
-    const value = logGamma(base + i);
-    values[i] = value;
-    return value;
-  };
-}

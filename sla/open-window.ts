@@ -4,7 +4,7 @@ import { instantText } from './instant.ts';
 import type { MonthInput } from './judge-month.ts';
 import type { OpenWindow } from './reading.ts';
 import type { Terms } from './terms.ts';
-import { countedOf, isDown } from './verdict.ts';
+import { type Counting, countedOf, countingOf, isDown } from './verdict.ts';
 import { spansOf, windowOf } from './window.ts';
 
 /** Minutes before the open window from which its traffic is expected. */
@@ -32,13 +32,14 @@ export function countSpan(input: SpanInput, fromMinute: number, toMinute: number
     minuteCount: toMinute - fromMinute,
   });
   const begun = Math.ceil(input.nowMs / 60_000);
+  const counting = countingOf(terms);
   const sums = { attempts: 0, failures: 0, observedMinutes: 0, minutes: 0 };
   for (let minute = fromMinute; minute < toMinute; minute += 1) {
     if (marks !== null && marks[minute - fromMinute] === 1) continue;
     sums.minutes += 1;
     const at = minute - facts.firstMinute;
     if (at < 0 || at >= facts.minuteCount || minute >= begun) continue;
-    const counted = countedAt(facts, at, terms);
+    const counted = countedAt(facts, at, counting);
     sums.attempts += counted.attempts;
     sums.failures += counted.failures;
     if (facts.alive[at] === 1 || facts.tallies[at * MEASURE_COUNT]! > 0) sums.observedMinutes += 1;
@@ -46,7 +47,7 @@ export function countSpan(input: SpanInput, fromMinute: number, toMinute: number
   return sums;
 }
 
-function countedAt(facts: MinuteFacts, at: number, terms: Terms) {
+function countedAt(facts: MinuteFacts, at: number, counting: Counting) {
   const from = at * MEASURE_COUNT;
   const tally = {
     attempts: facts.tallies[from + MEASURE_INDEX.attempts]!,
@@ -55,7 +56,7 @@ function countedAt(facts: MinuteFacts, at: number, terms: Terms) {
     customer: facts.tallies[from + MEASURE_INDEX.customer]!,
     network: facts.tallies[from + MEASURE_INDEX.network]!,
   };
-  return countedOf(tally, terms.countedCauses, terms.uncountedFailures);
+  return countedOf(tally, counting);
 }
 
 /**
