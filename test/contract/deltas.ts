@@ -12,7 +12,7 @@ export const EVENT: Origin = {
   code: '5400/-10015',
 };
 
-/** How a test gets a store with empty books, and rid of it. */
+/** How a suite gets a store, and rid of it. The books may hold other services, but none of `freshService`. */
 export interface OpenedStore {
   readonly store: Store;
   close(): Promise<void>;

@@ -41,6 +41,7 @@ export interface RunningRedis {
 }
 
 const READY_WITHIN_MS = 10_000;
+const CLUSTER_WITHIN_MS = 20_000;
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -162,4 +163,62 @@ function answers(port: number): Promise<boolean> {
     });
     socket.write('PING\r\n');
   });
+}
+
+export interface RunningRedisCluster {
+  readonly nodes: readonly RunningRedis[];
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+
+/** Three masters that share the slots, and a replica of each when asked for. */
+export async function startRedisCluster(
+  options: { readonly replicas?: boolean } = {},
+): Promise<RunningRedisCluster> {
+  const count = options.replicas ? 6 : 3;
+  const nodes = await Promise.all(
+    Array.from({ length: count }, () => startRedis({ aof: true, cluster: true })),
+  );
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    await joinNodes(nodes);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const hosts = nodes.map((node) => `127.0.0.1:${node.port}`).join(',');
+  return { nodes, url: `redis+cluster://${hosts}`, stop };
+}
+
+async function joinNodes(nodes: readonly RunningRedis[]): Promise<void> {
+  const masters = nodes.slice(0, 3);
+  for (const [i, master] of masters.entries()) {
+    const first = Math.floor((SLOTS * i) / 3);
+    const last = Math.floor((SLOTS * (i + 1)) / 3) - 1;
+    await master.command('CLUSTER', 'ADDSLOTSRANGE', String(first), String(last));
+    await master.command('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
+  }
+  const [first, ...rest] = nodes;
+  const busPortOf = async (node: RunningRedis) =>
+    String(((await node.command('CONFIG', 'GET', 'cluster-port')) as string[])[1]);
+  for (const node of rest)
+    await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(node.port), await busPortOf(node));
+  const isJoined = async (node: RunningRedis) => {
+    const info = String(await node.command('CLUSTER', 'INFO'));
+    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`);
+  };
+  await waitFor('the cluster to form', async () => (await Promise.all(nodes.map(isJoined))).every(Boolean), {
+    withinMs: CLUSTER_WITHIN_MS,
+  });
+  for (const [i, replica] of nodes.slice(3).entries()) {
+    const master = masters[i] as RunningRedis;
+    await replica.command('CLUSTER', 'REPLICATE', String(await master.command('CLUSTER', 'MYID')));
+    await waitFor('a replica to follow', async () =>
+      String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
+    );
+  }
 }
