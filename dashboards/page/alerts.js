@@ -4,19 +4,7 @@
 import { localTime } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
-
-/**
- * @typedef {object} AlertRecord
- * @property {string} key
- * @property {string} service
- * @property {string} step
- * @property {string} severity
- * @property {string} state
- * @property {string} [summary]
- * @property {string} [since]
- * @property {string} [acknowledgedBy]
- */
+/** @import { ContractMonth, AlertRecord } from './types.d.ts' */
 
 /**
  * @param {object} shown

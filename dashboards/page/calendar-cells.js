@@ -2,9 +2,7 @@
 // hatched, an idle one is a low bar, an unmeasured one a dotted line; windows that were up get darker the more
 // of their attempts failed.
 
-/** @import { WindowCell } from './windows.js' */
-
-/** @typedef {'clean' | 'some' | 'close' | 'lost' | 'lost-few' | 'excluded' | 'idle' | 'unmeasured' | 'ahead'} Look */
+/** @import { WindowCell, Look, Brush, Box } from './types.d.ts' */
 
 /** Failed shares of counted attempts from which a window that is up is drawn darker; 1% loses it. */
 const SOME_SHARE = 0.002;
@@ -31,15 +29,6 @@ export function lookOf(cell) {
   if (cell.failures >= cell.attempts * CLOSE_SHARE && cell.failures > 0) return 'close';
   return cell.failures >= cell.attempts * SOME_SHARE && cell.failures > 0 ? 'some' : 'clean';
 }
-
-/**
- * @typedef {object} Brush
- * @property {CanvasRenderingContext2D} context
- * @property {Record<string, string>} colours  by the names of style.css, without the dashes
- * @property {number} hairline  device pixels of one CSS pixel, at least 1
- */
-
-/** @typedef {{ left: number, top: number, width: number, height: number }} Box  in device pixels */
 
 /** @param {Brush} brush @param {Look} look @param {Box} box */
 export function drawCell(brush, look, box) {

@@ -5,9 +5,7 @@ import { drawCell, lookOf } from './calendar-cells.js';
 import { clock, dayLabel } from './contract-time.js';
 import { byId } from './element.js';
 
-/** @import { Brush } from './calendar-cells.js' */
-/** @import { ContractMonth } from './contract-time.js' */
-/** @import { WindowCell } from './windows.js' */
+/** @import { ContractMonth, WindowCell, Brush } from './types.d.ts' */
 
 const LABELS_WIDTH = 52;
 const HOURS_HEIGHT = 20;

@@ -2,19 +2,10 @@
 // of its zone, whatever that clock did (clauses 1.5 and 1.6). A window is known here by its place in the month,
 // from 0; its date and time follow from that without a table of zones.
 
+/** @import { ContractMonth } from './types.d.ts' */
+
 const DAY_MS = 86_400_000;
 const DAY_MINUTES = 1440;
-
-/**
- * @typedef {object} ContractMonth
- * @property {string} month  YYYY-MM
- * @property {number} startMs  epoch milliseconds of its first window
- * @property {number} days
- * @property {number} perDay  windows a day: 288 of five minutes
- * @property {number} windowMinutes
- * @property {number} offsetMinutes  of the contract's zone at the start of the month
- * @property {string} firstDate  YYYY-MM-DD; not the 1st when the service began within the month
- */
 
 /**
  * @param {{ month: string, period: { start: string, days: number, windows: number } }} reading

@@ -3,8 +3,7 @@
 import { clock, dayLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
-/** @import { WindowCell } from './windows.js' */
+/** @import { ContractMonth, WindowCell } from './types.d.ts' */
 
 const COLUMNS = /** @type {const} */ (['up', 'down', 'excluded', 'idle', 'unmeasured']);
 

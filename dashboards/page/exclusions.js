@@ -5,21 +5,9 @@ import { callJson } from './api.js';
 import { localTime, zoneLabel, zoneSuffix } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
+/** @import { ContractMonth, ExclusionRecord } from './types.d.ts' */
 
-/**
- * @typedef {object} ExclusionRecord
- * @property {string} id
- * @property {string} service
- * @property {string} from
- * @property {string} to
- * @property {string} clause
- * @property {string} author
- * @property {string} reason
- * @property {string} [noticeAt]
- * @property {string} [withdrawnAt]
- * @property {string} [withdrawnBy]
- */
+/** @typedef {(id: string, reason: string) => void} Withdraw */
 
 /** Clauses with the contract's words, shortened; those with `notice` hold only with one given beforehand. */
 const CLAUSES = [
@@ -43,7 +31,7 @@ const CLAUSES = [
  * @param {object} shown
  * @param {ContractMonth} shown.month
  * @param {readonly ExclusionRecord[]} shown.exclusions  of the service, those that touch the month
- * @param {(id: string) => void} shown.onWithdraw
+ * @param {Withdraw} shown.onWithdraw
  */
 export function showExclusions({ month, exclusions, onWithdraw }) {
   fill(
@@ -58,32 +46,68 @@ export function showExclusions({ month, exclusions, onWithdraw }) {
   fill(box, element('ul', { class: 'exclusions' }, ...exclusions.map((one) => row(month, one, onWithdraw))));
 }
 
-/** @param {ContractMonth} month @param {ExclusionRecord} one @param {(id: string) => void} onWithdraw */
+/** @param {ContractMonth} month @param {ExclusionRecord} one @param {Withdraw} onWithdraw */
 function row(month, one, onWithdraw) {
-  const isWithdrawn = one.withdrawnAt !== undefined;
+  const span = `${localTime(month, one.from)} to ${localTime(month, one.to)}`;
   const notice = one.noticeAt === undefined ? '' : `, notice given ${localTime(month, one.noticeAt)}`;
-  return element(
-    'li',
-    {},
+  const entered = one.enteredBy === undefined ? 'from a file' : `entered with the token ${one.enteredBy}`;
+  const words = [
     element(
-      'span',
-      { class: isWithdrawn ? 'withdrawn' : '' },
-      `${localTime(month, one.from)} to ${localTime(month, one.to)}`,
+      'p',
+      { class: 'faint' },
+      `Clause ${one.clause}: ${one.reason} (${one.author}${notice}; ${entered})`,
     ),
-    isWithdrawn
-      ? element('span', { class: 'count' }, `withdrawn ${localTime(month, one.withdrawnAt ?? '')}`)
-      : element(
-          'button',
-          {
-            type: 'button',
-            class: 'link small count',
-            onclick: () => onWithdraw(one.id),
-            'aria-label': `Withdraw the exclusion of ${localTime(month, one.from)}`,
-          },
-          'Withdraw',
-        ),
-    element('p', { class: 'faint' }, `Clause ${one.clause}: ${one.reason} (${one.author}${notice})`),
+  ];
+  if (one.withdrawnAt !== undefined) {
+    const by = `Withdrawn ${localTime(month, one.withdrawnAt)} with the token ${one.withdrawnBy}: ${one.withdrawnReason || 'no reason given'}`;
+    words.push(element('p', { class: 'faint' }, by));
+    return element('li', {}, element('span', { class: 'withdrawn' }, span), ...words);
+  }
+  // One from a file is deleted there; the daemon would refuse.
+  const button = one.source === 'file' ? null : withdrawal(one.id, span, onWithdraw);
+  return element('li', {}, element('span', {}, span), button, ...words);
+}
+
+/** A button that first asks why: the record says so for ever. */
+/** @param {string} id @param {string} span @param {Withdraw} onWithdraw */
+function withdrawal(id, span, onWithdraw) {
+  const reason = element('input', {
+    name: 'reason',
+    maxlength: 1000,
+    required: true,
+    'aria-label': `Why the exclusion of ${span} is withdrawn`,
+    placeholder: 'Why?',
+  });
+  const form = element(
+    'form',
+    {
+      class: 'withdrawal',
+      hidden: true,
+      onsubmit: (/** @type {SubmitEvent} */ event) => {
+        event.preventDefault();
+        onWithdraw(id, reason.value.trim());
+      },
+    },
+    reason,
+    element('button', { type: 'submit' }, 'Withdraw'),
   );
+  const open = element(
+    'button',
+    {
+      type: 'button',
+      class: 'link small count',
+      'aria-label': `Withdraw the exclusion of ${span}`,
+      onclick: () => {
+        open.hidden = true;
+        form.hidden = false;
+        reason.focus();
+      },
+    },
+    'Withdraw',
+  );
+  const both = document.createDocumentFragment();
+  both.append(open, form);
+  return both;
 }
 
 /**

@@ -50,7 +50,8 @@ function leftMore(reading, target, over, isOver) {
   if (over > 0) return `${sum}: the month ${isOver ? 'was' : 'is'} missed by ${over}.`;
   if (isOver) return `${sum}. The month was kept.`;
   if (left === 0) return `${sum}. The next lost window misses the month.`;
-  return `${sum}. Each is ${durationText(reading.period.minutes / reading.period.windows)}; after ${plural(left, 'more', 'more')} the next one misses the month.`;
+  const size = durationText(reading.period.minutes / reading.period.windows);
+  return `${sum}. ${left} more may be lost, ${size} each; the one after misses the month.`;
 }
 
 /** @param {number} allowed @param {number} lost */

@@ -5,8 +5,7 @@ import { windowLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 import { plural, successText } from './figures.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
-/** @import { WindowCell } from './windows.js' */
+/** @import { ContractMonth, WindowCell } from './types.d.ts' */
 
 const WIDTH = 280;
 
@@ -41,7 +40,7 @@ export function hintText(month, place, cell) {
   const title = windowLabel(month, place);
   const verdict = LOOK_NAMES[lookOf(cell)];
   if (cell === undefined || cell.verdict === 'unmeasured' || cell.verdict === 'idle') return [title, verdict];
-  const causes = Object.entries(cell.byCause).filter(([, count]) => count > 0);
+  const causes = Object.entries(cell.failuresByCause).filter(([, count]) => count > 0);
   return [
     title,
     verdict,

@@ -4,8 +4,7 @@ import { clock, momentLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 import { durationText, plural, successText } from './figures.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
-/** @import { Incident } from './incidents.js' */
+/** @import { ContractMonth, Incident } from './types.d.ts' */
 
 /** More rows than this are shown on demand. */
 const SHOWN_FIRST = 12;

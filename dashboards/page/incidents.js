@@ -1,13 +1,6 @@
 // Incidents are runs of lost windows: what a person remembers of a bad month.
 
-/**
- * @typedef {object} Incident
- * @property {number} place  of its first window
- * @property {number} windows
- * @property {number} attempts  counted ones
- * @property {number} failures  counted ones
- * @property {boolean} lowVolume  every window of it is
- */
+/** @import { Incident } from './types.d.ts' */
 
 /**
  * @param {readonly { place: number, attempts: number, failures: number, lowVolume: boolean }[]} lost  in any order
@@ -18,14 +11,20 @@ export function incidents(lost) {
   const runs = [];
   for (const { place, attempts, failures, lowVolume } of [...lost].sort((a, b) => a.place - b.place)) {
     const last = runs.at(-1);
-    if (last !== undefined && last.place + last.windows === place) {
-      last.windows += 1;
-      last.attempts += attempts;
-      last.failures += failures;
-      last.lowVolume &&= lowVolume;
-    } else {
-      runs.push({ place, windows: 1, attempts, failures, lowVolume });
-    }
+    const next = { place, windows: 1, attempts, failures, lowVolume };
+    if (last === undefined || last.place + last.windows !== place) runs.push(next);
+    else runs[runs.length - 1] = joined(last, next);
   }
   return runs.reverse();
+}
+
+/** @param {Incident} run @param {Incident} next @returns {Incident} */
+function joined(run, next) {
+  return {
+    place: run.place,
+    windows: run.windows + next.windows,
+    attempts: run.attempts + next.attempts,
+    failures: run.failures + next.failures,
+    lowVolume: run.lowVolume && next.lowVolume,
+  };
 }

@@ -3,7 +3,7 @@
 import { drawCell, LOOK_NAMES } from './calendar-cells.js';
 import { byId, element, fill } from './element.js';
 
-/** @import { Look } from './calendar-cells.js' */
+/** @import { Look, Brush } from './types.d.ts' */
 
 const SAMPLE = { width: 14, height: 18 };
 

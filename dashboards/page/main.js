@@ -8,7 +8,7 @@ import { showDayTable } from './day-table.js';
 import { byId, fill } from './element.js';
 import { showEvidence } from './evidence.js';
 import { exclusionForm, showExclusions } from './exclusions.js';
-import { explainWindow, showExplanation } from './explanation.js';
+import { fetchExplanation, showExplanation } from './explanation.js';
 import { agoText } from './figures.js';
 import { announcement, showHeadline, titleOf } from './headline.js';
 import { hideHint, hintText, showHint } from './hint.js';
@@ -23,8 +23,7 @@ import { fetchHeadlines, showServices } from './services.js';
 import { tokenDialog } from './token-dialog.js';
 import { showNothing, showWelcome } from './welcome.js';
 
-/** @import { MonthView } from './month-view.js' */
-/** @import { Headline } from './services.js' */
+/** @import { MonthView, Headline } from './types.d.ts' */
 
 /** Older than this the numbers are called stale: three polls missed. */
 const STALE_MS = 15_000;
@@ -161,16 +160,17 @@ async function explain(place) {
   picture.moveTo(place);
   const { reading, month } = view;
   try {
-    showExplanation(month, place, await explainWindow(reading.service, month, place));
+    showExplanation(month, place, await fetchExplanation(reading.service, month, place));
     byId('explain', HTMLElement).scrollIntoView({ block: 'nearest' });
   } catch (error) {
     showTrouble(error);
   }
 }
 
-/** @param {string} id */
-async function withdraw(id) {
-  await change(() => callJson(`/api/v1/exclusions/${encodeURIComponent(id)}`, { method: 'DELETE' }));
+/** @param {string} id @param {string} reason */
+async function withdraw(id, reason) {
+  const path = `/api/v1/exclusions/${encodeURIComponent(id)}?reason=${encodeURIComponent(reason)}`;
+  await change(() => callJson(path, { method: 'DELETE' }));
 }
 
 /** @param {string} key */

@@ -5,19 +5,7 @@ import { contractMonth, placeOf } from './contract-time.js';
 import { fetchWindows } from './windows.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
-/** @import { AlertRecord } from './alerts.js' */
-/** @import { ContractMonth } from './contract-time.js' */
-/** @import { ExclusionRecord } from './exclusions.js' */
-/** @import { WindowCell } from './windows.js' */
-
-/**
- * @typedef {object} MonthView
- * @property {Reading} reading
- * @property {ContractMonth} month
- * @property {readonly (WindowCell | undefined)[]} cells  by place; undefined is still to come
- * @property {readonly ExclusionRecord[]} exclusions
- * @property {readonly AlertRecord[] | null} alerts  null when the daemon has no alerting
- */
+/** @import { ContractMonth, WindowCell, ExclusionRecord, AlertRecord, MonthView } from './types.d.ts' */
 
 /** Windows asked for again each time: outcomes may come late by a window and the three minutes of grace. */
 const REPEATED_WINDOWS = 3;

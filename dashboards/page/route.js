@@ -1,11 +1,6 @@
 // Where on the page one is: #/SERVICE/MONTH?at=INSTANT. A link from a dashboard or an alert says it too.
 
-/**
- * @typedef {object} Route
- * @property {string | null} service
- * @property {string | null} month  YYYY-MM; null is the current one
- * @property {string | number | null} at  an instant whose window is asked for
- */
+/** @import { Route } from './types.d.ts' */
 
 /** @param {string} hash @returns {Route} */
 export function readRoute(hash) {

@@ -5,13 +5,7 @@ import { byId, element, fill } from './element.js';
 import { plural } from './figures.js';
 import { routeTo } from './route.js';
 
-/**
- * @typedef {object} Headline
- * @property {string} service
- * @property {number | null} left  whole windows; null when there is no reading yet
- * @property {boolean} isMissed
- * @property {string | undefined} month  the current one in its contract's zone, YYYY-MM
- */
+/** @import { Headline } from './types.d.ts' */
 
 // On a narrow screen the list would push the month out of sight.
 if (matchMedia('(max-width: 860px)').matches) byId('services-fold', HTMLDetailsElement).open = false;
@@ -72,5 +66,5 @@ function row({ service, left, isMissed }, isChosen, month) {
 function worstFirst(a, b) {
   const rank = (/** @type {Headline} */ { left, isMissed }) =>
     isMissed ? -1 : (left ?? Number.POSITIVE_INFINITY);
-  return rank(a) - rank(b) || a.service.localeCompare(b.service);
+  return rank(a) - rank(b) || a.service.localeCompare(b.service, 'en', { numeric: true });
 }

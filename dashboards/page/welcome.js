@@ -16,12 +16,16 @@ export function showWelcome() {
       'The daemon is ready, and no agent has connected to it. An agent runs where users enter rooms, and a service appears here with its first batch, within seconds.',
     ),
     element('p', {}, 'Connect one:'),
-    element('pre', {}, `roomwatch-agent --server ${socket} --service my-service --listen 127.0.0.1:9471`),
+    element(
+      'pre',
+      {},
+      `roomwatch-agent --server ${socket} --service my-service \\\n  --listen 127.0.0.1:9471`,
+    ),
     element('p', {}, 'Then report room entries to it, one JSON object each:'),
     element(
       'pre',
       {},
-      `curl -H 'content-type: application/json' http://127.0.0.1:9471/v1/outcomes \\\n  -d '{"result":"ok","platform":"web-v5","region":"ap-guangzhou"}'`,
+      `curl http://127.0.0.1:9471/v1/outcomes -H 'content-type: application/json' \\\n  -d '{"result":"ok","platform":"web-v5","region":"ap-guangzhou"}'`,
     ),
     element(
       'p',

@@ -3,17 +3,7 @@
 import { callJson, servicePath } from './api.js';
 import { placeOf, startMsOf } from './contract-time.js';
 
-/** @import { ContractMonth } from './contract-time.js' */
-
-/**
- * @typedef {object} WindowCell
- * @property {number} place
- * @property {'up' | 'down' | 'excluded' | 'idle' | 'unmeasured'} verdict
- * @property {number} attempts  counted ones
- * @property {number} failures  counted ones
- * @property {Readonly<Record<string, number>>} byCause  all failures
- * @property {boolean} lowVolume
- */
+/** @import { ContractMonth, WindowCell } from './types.d.ts' */
 
 /**
  * @param {string} service
@@ -27,8 +17,6 @@ export async function fetchWindows(service, month, { from, to }) {
   const answer = await callJson(servicePath(service, `windows?from=${at(from)}&to=${at(to)}`));
   return answer.windows.flatMap((/** @type {any} */ one) => {
     const place = placeOf(month, one.start);
-    return place === null || one.verdict === 'remaining'
-      ? []
-      : [{ ...one, place, byCause: one.failuresByCause }];
+    return place === null || one.verdict === 'remaining' ? [] : [{ ...one, place }];
   });
 }

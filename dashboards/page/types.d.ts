@@ -1,0 +1,138 @@
+import type { Reading } from '../../sla/reading.ts';
+import type { Verdict } from '../../sla/verdict.ts';
+
+/**
+ * The shapes that the page's modules hand to each other and get from the daemon. Types only: the browser never
+ * loads this file.
+ */
+
+/** A service month, by the contract's clock: see contract-time.js. */
+export interface ContractMonth {
+  /** YYYY-MM */
+  readonly month: string;
+  /** Epoch milliseconds of its first window. */
+  readonly startMs: number;
+  readonly days: number;
+  /** Windows a day: 288 of five minutes. */
+  readonly perDay: number;
+  readonly windowMinutes: number;
+  /** Of the contract's zone at the start of the month. */
+  readonly offsetMinutes: number;
+  /** YYYY-MM-DD; not the 1st when the service began within the month. */
+  readonly firstDate: string;
+}
+
+/** A window that is over. */
+export interface WindowCell {
+  /** In the month, from 0. */
+  readonly place: number;
+  /** RFC 3339. */
+  readonly start: string;
+  readonly verdict: Exclude<Verdict, 'remaining'>;
+  /** Counted ones. */
+  readonly attempts: number;
+  readonly failures: number;
+  /** All of them. */
+  readonly failuresByCause: Readonly<Record<string, number>>;
+  readonly lowVolume: boolean;
+}
+
+/** How a window is drawn; `ahead` is still to come. */
+export type Look =
+  | 'clean'
+  | 'some'
+  | 'close'
+  | 'lost'
+  | 'lost-few'
+  | 'excluded'
+  | 'idle'
+  | 'unmeasured'
+  | 'ahead';
+
+export interface Brush {
+  readonly context: CanvasRenderingContext2D;
+  readonly colours: Colours;
+  /** Device pixels of one CSS pixel, at least 1. */
+  readonly hairline: number;
+}
+
+/** By the names of style.css, without the dashes. */
+export type Colours = Readonly<Record<string, string>>;
+
+/** In device pixels. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A run of lost windows. */
+export interface Incident {
+  /** Of its first window. */
+  readonly place: number;
+  readonly windows: number;
+  /** Counted ones. */
+  readonly attempts: number;
+  readonly failures: number;
+  /** Every window of it is. */
+  readonly lowVolume: boolean;
+}
+
+export interface ExclusionRecord {
+  readonly id: string;
+  readonly service: string;
+  readonly from: string;
+  readonly to: string;
+  readonly clause: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly noticeAt?: string;
+  readonly source: 'api' | 'file';
+  /** Names of tokens. */
+  readonly enteredBy?: string;
+  readonly withdrawnBy?: string;
+  readonly withdrawnAt?: string;
+  readonly withdrawnReason?: string;
+}
+
+export interface AlertRecord {
+  readonly key: string;
+  readonly service: string;
+  readonly step: string;
+  readonly severity: string;
+  readonly state: string;
+  readonly summary?: string;
+  readonly since?: string;
+  readonly acknowledgedBy?: string;
+}
+
+/** One service month as the daemon tells it. */
+export interface MonthView {
+  readonly reading: Reading;
+  readonly month: ContractMonth;
+  /** By place; undefined is still to come. */
+  readonly cells: readonly (WindowCell | undefined)[];
+  readonly exclusions: readonly ExclusionRecord[];
+  /** null when the daemon has no alerting. */
+  readonly alerts: readonly AlertRecord[] | null;
+}
+
+/** A service in the list. */
+export interface Headline {
+  readonly service: string;
+  /** Whole windows; null when there is no reading yet. */
+  readonly left: number | null;
+  readonly isMissed: boolean;
+  /** The current one in its contract's zone, YYYY-MM. */
+  readonly month: string | undefined;
+}
+
+/** Where on the page one is. */
+export interface Route {
+  readonly service: string | null;
+  /** YYYY-MM; null is the current one. */
+  readonly month: string | null;
+  /** An instant whose window is asked for. */
+  readonly at: string | number | null;
+}
