@@ -41,11 +41,11 @@ export type Opened =
 /** What became of a batch or skip at once; acknowledgements follow through the session's peer. */
 export type Submitted =
   | { readonly status: 'taken' }
-  /** Received before: acknowledge `session.applied` again. */
+  /** Applied before: acknowledge `session.applied` again. */
   | { readonly status: 'again' }
   /** One before it is missing: ask for a rewind to `session.next`. */
   | { readonly status: 'early' }
-  /** Dropped, as a rewind was asked for already and this follows the gap. */
+  /** Needs no answer now: it follows a gap for which a rewind was asked, or an earlier copy is on its way. */
   | { readonly status: 'passed' }
   | { readonly status: 'fenced' }
   | { readonly status: 'conflict' }
@@ -130,7 +130,14 @@ export function createIngest(options: IngestOptions): Ingest {
       }
     }
     free(done);
-    session.peer?.acknowledged(session.applied);
+    if (session.peer !== null) session.peer.acknowledged(session.applied);
+    else forget(session);
+  };
+
+  /** A closed session is known until all it sent is settled: a newer one of its producer must fence it first. */
+  const forget = (session: Session) => {
+    if (session.waiting.length > 0 || sessions.get(session.producerId) !== session) return;
+    sessions.delete(session.producerId);
   };
 
   const fence = (session: Session) => {
@@ -287,7 +294,7 @@ export function createIngest(options: IngestOptions): Ingest {
       switch (session.turnOf(from, to, isBatch ? frame.digest : '')) {
         case 'again':
           observer.batches('duplicate', 1);
-          return AGAIN;
+          return to <= session.applied ? AGAIN : PASSED;
         case 'conflict':
           observer.batches('refused', 1);
           return CONFLICT;
@@ -304,7 +311,7 @@ export function createIngest(options: IngestOptions): Ingest {
 
     closeSession: (session) => {
       session.peer = null;
-      if (sessions.get(session.producerId) === session) sessions.delete(session.producerId);
+      forget(session);
       for (const track of session.tracks.values()) {
         track.lane.tracks.delete(track);
         if (track.lane.isIdle) context.idle(track.lane);
