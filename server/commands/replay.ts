@@ -18,6 +18,7 @@ import { openSources, SourceUnreadable } from '../replay/source.ts';
 import { loadTerms } from '../replay/terms-file.ts';
 import { explanationText } from '../report/explanation.ts';
 import { monthReport } from '../report/month-report.ts';
+import { viewOf } from '../report/month-view.ts';
 import { type Command, type CommandIo, EXIT, type ExitCode } from './command.ts';
 import {
   COLUMNS_DEFAULT,
@@ -137,7 +138,7 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
       : explanationText(service, explanation, { ...style, timeZone: month.timeZone });
   } else {
     const reading = read(input);
-    text = values.json ? jsonText(reading) : monthReport(reading, verdicts, style);
+    text = values.json ? jsonText(reading) : monthReport(reading, viewOf(service, verdicts, reading), style);
   }
   await write(io.stdout, text);
   return values.strict && replayed.refusals.length > 0 ? EXIT.no : EXIT.done;

@@ -33,7 +33,8 @@ export function parseOptions<const T extends Options>(
       const given = /'(-[^']*)'/.exec(message)?.[1] ?? '';
       const known = Object.keys(options).map((name) => `--${name}`);
       const near = nearestWord(given, known);
-      const fix = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
+      const list = known.length === 0 ? 'there is none' : `known are ${known.join(', ')}`;
+      const fix = near === undefined ? list : `did you mean ${near}?`;
       throw new UsageFault('USAGE_INVALID', `${given} is not an option here; ${fix}`, { cause: error });
     }
     // "Option '--month <value>' argument missing", and the like: one sentence is enough of it.

@@ -1,7 +1,7 @@
 import { MINUTES_A_DAY } from '../../sla/instant.ts';
-import type { MonthVerdicts } from '../../sla/judge-month.ts';
-import { VERDICT_INDEX } from '../../sla/verdict.ts';
+import type { WindowRow } from '../../sla/window-row.ts';
 import { dayOf } from './contract-time.ts';
+import type { MonthView } from './month-view.ts';
 import type { Paint, Tone } from './paint.ts';
 
 /**
@@ -32,26 +32,26 @@ const WIDE_COLUMNS = 80;
 const BLOCK_COLUMNS = 44;
 
 export function monthMap(
-  verdicts: MonthVerdicts,
+  view: MonthView,
   { columns, paint }: { readonly columns: number; readonly paint: Paint },
 ): string[] {
   const hoursPerCell = columns < BLOCK_COLUMNS ? 6 : 1;
   const gap = columns >= WIDE_COLUMNS ? ' ' : '';
-  const days = Math.ceil((verdicts.month.windows * verdicts.month.windowMinutes) / MINUTES_A_DAY);
+  const days = Math.ceil((view.month.windows * view.month.windowMinutes) / MINUTES_A_DAY);
   const rows: string[] = [];
   const seen = new Set<number>();
   for (let day = 0; day < days; day++) {
-    const { date, weekday } = dayOf(verdicts.month, day);
+    const { date, weekday } = dayOf(view.month, day);
     const cells: string[] = [];
     for (let hour = 0; hour < HOURS; hour += hoursPerCell) {
       const from = day * MINUTES_A_DAY + hour * 60;
-      const worst = worstOf(verdicts, from, from + hoursPerCell * 60);
+      const worst = worstOf(view, from, from + hoursPerCell * 60);
       seen.add(worst);
       const { sign, tone } = MARKS[worst]!;
       const isQuarter = hour > 0 && hour % 6 === 0 && hoursPerCell === 1;
       cells.push(`${isQuarter ? ' ' : ''}${paint(tone, sign)}`);
     }
-    const lost = lostOn(verdicts, day);
+    const lost = lostOn(view, day);
     const tail = lost === 0 ? '' : `  ${paint('bad', `${lost} lost`)}`;
     rows.push(`${weekday} ${date.slice(8)}  ${cells.join(gap)}${tail}`.trimEnd());
   }
@@ -87,38 +87,33 @@ function legendLines(legend: readonly string[], marks: readonly Mark[], columns:
 }
 
 /** The mark of the windows that touch minutes [from, to) of the month's clock. */
-function worstOf(verdicts: MonthVerdicts, from: number, to: number): number {
-  const { windowMinutes, windows } = verdicts.month;
+function worstOf({ month, rows }: MonthView, from: number, to: number): number {
   let worst: number = TO_COME;
-  const last = Math.min(windows, Math.ceil(to / windowMinutes));
-  for (let window = Math.floor(from / windowMinutes); window < last; window++) {
-    worst = Math.min(worst, markOf(verdicts, window));
+  const last = Math.min(rows.length, Math.ceil(to / month.windowMinutes));
+  for (let window = Math.floor(from / month.windowMinutes); window < last; window++) {
+    worst = Math.min(worst, markOf(rows[window]!));
   }
   return worst;
 }
 
-function markOf({ verdict, attempts, terms }: MonthVerdicts, window: number): number {
-  switch (verdict[window]) {
-    case VERDICT_INDEX.down:
-      return attempts[window]! < terms.lowVolumeBelow ? LOST_LOW : LOST;
-    case VERDICT_INDEX.unmeasured:
+function markOf({ verdict, lowVolume }: WindowRow): number {
+  switch (verdict) {
+    case 'down':
+      return lowVolume ? LOST_LOW : LOST;
+    case 'unmeasured':
       return UNMEASURED;
-    case VERDICT_INDEX.excluded:
+    case 'excluded':
       return EXCLUDED;
-    case VERDICT_INDEX.idle:
+    case 'idle':
       return IDLE;
-    case VERDICT_INDEX.up:
+    case 'up':
       return UP;
-    default:
+    case 'remaining':
       return TO_COME;
   }
 }
 
-function lostOn({ verdict, month }: MonthVerdicts, day: number): number {
+function lostOn({ rows, month }: MonthView, day: number): number {
   const aDay = MINUTES_A_DAY / month.windowMinutes;
-  let lost = 0;
-  for (let window = day * aDay; window < (day + 1) * aDay; window++) {
-    if (verdict[window] === VERDICT_INDEX.down) lost++;
-  }
-  return lost;
+  return rows.slice(day * aDay, (day + 1) * aDay).filter(({ verdict }) => verdict === 'down').length;
 }
