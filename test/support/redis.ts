@@ -116,7 +116,8 @@ function configOf(
       'sentinel failover-timeout books 2000',
     );
   } else {
-    lines.push('save ""', `appendonly ${options.aof ? 'yes' : 'no'}`);
+    // A master waits five seconds for further replicas before it copies itself, unless told not to.
+    lines.push('save ""', 'repl-diskless-sync-delay 0', `appendonly ${options.aof ? 'yes' : 'no'}`);
     if (options.aof === 'always') lines.push('appendfsync always');
     if (options.replicaOf !== undefined) lines.push(`replicaof 127.0.0.1 ${options.replicaOf}`);
     if (busPort !== undefined)
@@ -214,11 +215,12 @@ async function joinNodes(nodes: readonly RunningRedis[]): Promise<void> {
   await waitFor('the cluster to form', async () => (await Promise.all(nodes.map(isJoined))).every(Boolean), {
     withinMs: CLUSTER_WITHIN_MS,
   });
-  for (const [i, replica] of nodes.slice(3).entries()) {
-    const master = masters[i] as RunningRedis;
-    await replica.command('CLUSTER', 'REPLICATE', String(await master.command('CLUSTER', 'MYID')));
-    await waitFor('a replica to follow', async () =>
-      String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
-    );
-  }
+  await Promise.all(nodes.slice(3).map((replica, i) => follow(replica, masters[i] as RunningRedis)));
+}
+
+async function follow(replica: RunningRedis, master: RunningRedis): Promise<void> {
+  await replica.command('CLUSTER', 'REPLICATE', String(await master.command('CLUSTER', 'MYID')));
+  await waitFor('a replica to follow', async () =>
+    String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
+  );
 }
