@@ -164,11 +164,7 @@ async function stop(program: RunningProgram): Promise<void> {
   if ((await Promise.race([ending, patience])) === 'late') await program.kill('SIGKILL');
 }
 
-async function look(
-  url: string,
-  plan: DemoPlan,
-  mails: readonly { subject: string; receivedAtMs: number }[],
-) {
+async function look(url: string, plan: DemoPlan, received: readonly ReceivedMail[]): Promise<DemoView> {
   const [reading, windows, services] = await Promise.all([
     getJson<Reading>(`${url}/api/v1/services/${SERVICE}/months/${plan.month}`),
     getJson<{ windows: WindowRow[] }>(
