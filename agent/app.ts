@@ -1,0 +1,210 @@
+import { hostname } from 'node:os';
+import { type CauseRow, createCauseLookup } from '../sla/causes.ts';
+import type { BackoffSettings } from './backoff.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { ConnectionSettings } from './connection.ts';
+import { type HttpIntake, startHttpIntake } from './intake/http.ts';
+import { Link } from './link.ts';
+import { type Log, silentLog } from './log.ts';
+import { AgentMetrics } from './metrics.ts';
+import { Receiver } from './receiver.ts';
+import type { Disk } from './spool/disk.ts';
+import type { SpoolSettings } from './spool/parts.ts';
+import { Spool } from './spool/spool.ts';
+import { AGENT_VERSION } from './version.ts';
+
+export interface AgentOptions {
+  readonly server: string;
+  readonly token: () => Promise<string>;
+  readonly spoolDirectory: string;
+  /** Whose outcomes are reported here; alive from the start even if nobody calls. */
+  readonly services: readonly string[];
+  /** For records that name no service; by default the only one of `services`. */
+  readonly defaultService?: string;
+  readonly agentId?: string;
+  /** Left out: no HTTP intake. Port 0 = any. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  readonly origins?: readonly string[];
+  /** Rows of the operator's own for the cause of a code. */
+  readonly causes?: readonly CauseRow[];
+  readonly spool?: Partial<SpoolSettings>;
+  readonly hostId?: string;
+  readonly backoff?: Partial<BackoffSettings>;
+  readonly connection?: Partial<ConnectionSettings>;
+  /** Of outcomes and batches; the link always runs by the system's. */
+  readonly clock?: Clock;
+  /** False with a simulated clock. */
+  readonly correctsClock?: boolean;
+  /** uniform in [0, 1) */
+  readonly random?: () => number;
+  readonly disk?: Disk;
+  readonly log?: Log;
+}
+
+export interface RunningAgent {
+  readonly ports: { readonly http?: number };
+  readonly services: readonly string[];
+  readonly receiver: Receiver;
+  readonly spool: Spool;
+  readonly metrics: AgentMetrics;
+  readonly isConnected: boolean;
+  /** @returns whether the daemon acknowledged everything that was sealed in time */
+  flush(withinMs: number): Promise<boolean>;
+  /** Stops the intake, seals, waits for the daemon for up to `flushMs`, and lets go of the spool. */
+  stop(flushMs?: number): Promise<{ readonly isFlushed: boolean }>;
+}
+
+const TICK_MS = 1_000;
+const STOP_FLUSH_MS = 10_000;
+/** The spool has failed for so long before the agent calls itself unhealthy. */
+const UNHEALTHY_MS = 30_000;
+
+/** Wires an agent: intake -> spool -> link. What it started, `stop` unwinds in reverse. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const log = options.log ?? silentLog;
+  const clock = options.clock ?? systemClock;
+  let link: Link | undefined;
+  const metrics: AgentMetrics = new AgentMetrics({ version: AGENT_VERSION, gauges: () => gauges() });
+  const spool = await Spool.open({
+    directory: options.spoolDirectory,
+    settings: options.spool ?? {},
+    nowMs: () => clock.nowMs(),
+    services: options.services,
+    ...(options.hostId === undefined ? {} : { hostId: options.hostId }),
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
+    on: {
+      sealed: () => {
+        metrics.count('batchesSealed');
+        link?.wake();
+      },
+      serviceAdded: () => link?.announceServices(),
+      lost: ({ reason, outcomes, from, to }) => {
+        metrics.count('outcomesLost', outcomes, reason);
+        log.error({ reason, outcomes, from, to }, 'outcomes were lost; the daemon is told');
+      },
+      repaired: (repair) => log.warn({ repair }, 'the spool was mended'),
+      copied: ({ producerId, host }) =>
+        log.warn(
+          { producerId, host },
+          'the spool is a copy of another agent’s and was set aside; set spool.hostId if this is the same agent',
+        ),
+    },
+  });
+  link = new Link({
+    server: options.server,
+    token: options.token,
+    agentId: options.agentId ?? hostname(),
+    spool,
+    clock: systemClock,
+    random: options.random ?? Math.random,
+    correctsClock: options.correctsClock ?? true,
+    metrics,
+    log,
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+    ...(options.connection === undefined ? {} : { connection: options.connection }),
+  });
+  const running = link;
+
+  const gauges = () => ({
+    spoolBatches: spool.lastSealed - spool.acked,
+    spoolBytes: spool.bytes,
+    spoolOldestTimestampSeconds: (spool.oldestUnackedAtMs ?? 0) / 1_000,
+    connected: running.isConnected ? 1 : 0,
+    clockOffsetSeconds: (running.clockEstimate?.offsetMs ?? 0) / 1_000,
+    roundTripSeconds: (running.clockEstimate?.roundTripMs ?? 0) / 1_000,
+  });
+
+  const only = options.services.length === 1 ? options.services[0] : undefined;
+  const service = options.defaultService ?? only;
+  const receiver = new Receiver({
+    spool,
+    lookup: createCauseLookup(options.causes),
+    clock,
+    metrics,
+    ...(service === undefined ? {} : { service }),
+  });
+
+  const ticker = startTicker(spool, log);
+  let http: HttpIntake | undefined;
+  try {
+    if (options.listen) {
+      http = await startHttpIntake({
+        ...options.listen,
+        origins: options.origins ?? [],
+        receiver,
+        spool,
+        metrics,
+        log,
+        health: () => ({
+          isHealthy: ticker.failingForMs() < UNHEALTHY_MS,
+          body: {
+            status: ticker.failingForMs() < UNHEALTHY_MS ? 'ok' : 'spool-failing',
+            connected: running.isConnected,
+            waitingBatches: spool.lastSealed - spool.acked,
+          },
+        }),
+      });
+    }
+  } catch (error) {
+    await ticker.stop();
+    await spool.close();
+    throw error;
+  }
+  running.start();
+
+  return {
+    ports: http ? { http: http.port } : {},
+    get services() {
+      return spool.services;
+    },
+    receiver,
+    spool,
+    metrics,
+    get isConnected() {
+      return running.isConnected;
+    },
+    flush: (withinMs) => running.flush(withinMs),
+    stop: async (flushMs = STOP_FLUSH_MS) => {
+      await http?.stop();
+      await ticker.stop();
+      await spool.commit().catch(() => {});
+      await spool
+        .seal()
+        .catch((error: Error) => log.error({ error: error.message }, 'the last batch stays open'));
+      const isFlushed = await running.flush(flushMs);
+      await running.stop();
+      await spool.close();
+      return { isFlushed };
+    },
+  };
+}
+
+/** Ticks the spool once a second; a tick that fails is tried again at the next. */
+function startTicker(spool: Spool, log: Log): { failingForMs(): number; stop(): Promise<void> } {
+  let failingSinceMs: number | undefined;
+  let ticking: Promise<void> | undefined;
+  const tick = () => {
+    ticking ??= spool
+      .tick()
+      .then(() => {
+        if (failingSinceMs !== undefined) log.info('the spool can be written again');
+        failingSinceMs = undefined;
+      })
+      .catch((error: Error) => {
+        if (failingSinceMs === undefined) log.error({ error: error.message }, 'the spool cannot be kept');
+        failingSinceMs ??= performance.now();
+      })
+      .finally(() => {
+        ticking = undefined;
+      });
+  };
+  tick();
+  const timer = setInterval(tick, TICK_MS);
+  return {
+    failingForMs: () => (failingSinceMs === undefined ? 0 : performance.now() - failingSinceMs),
+    stop: async () => {
+      clearInterval(timer);
+      await ticking;
+    },
+  };
+}

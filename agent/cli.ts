@@ -1,0 +1,214 @@
+import { join, resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { type DestinationStream, pino } from 'pino';
+import { SERVICE_PATTERN } from '../sla/outcome.ts';
+import { type AgentOptions, startAgent } from './app.ts';
+import { systemClock } from './clock.ts';
+import { readOutcomeStream } from './intake/stdin.ts';
+import { loadSettings } from './load-settings.ts';
+import type { Log } from './log.ts';
+import { DEFAULT_LISTEN, DEFAULT_SERVER, isServerUrl, type SettingsFile } from './settings.ts';
+import { SpoolLockedError } from './spool/lock.ts';
+import { readToken } from './token.ts';
+import { AGENT_VERSION } from './version.ts';
+
+/** What the program may touch of its process, so that it runs the same under a test. */
+export interface AgentIo {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted on SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** 0 done, 1 the answer is no, 2 bad usage or configuration. */
+export const EXIT = { done: 0, no: 1, usage: 2 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export const USAGE = `roomwatch-agent: takes room-entry outcomes and delivers them to the daemon, each exactly once
+
+usage: roomwatch-agent [options]           take outcomes over HTTP
+       roomwatch-agent --stdin < FILE      take outcomes from a stream of NDJSON, then exit
+       roomwatch-agent --follow FILE       take outcomes from a growing file of NDJSON
+       roomwatch-agent simulate --help     synthetic traffic
+
+  --config FILE        YAML or JSON; options given here win over it
+  --server URL         the daemon (default ${DEFAULT_SERVER})
+  --service NAME       whose outcomes are reported here; may be given several times, the first one is for
+                       records that name none
+  --token-file FILE    the daemon's token (default: ROOMWATCH_TOKEN, else ./data/agent-token)
+  --spool DIR          where accepted outcomes are kept until they are counted (default ./data/spool)
+  --stdin              read NDJSON from standard input
+  --wait SECONDS       after --stdin, wait so long for the daemon to count everything (default 30)
+  --follow FILE        read NDJSON from a file as it grows, across rotation; may be given several times
+  --listen HOST:PORT   POST /v1/outcomes, /healthz, /metrics (default ${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}; not with --stdin)
+  --help, --version
+
+exit codes: 0 done; 1 not everything was counted in time, it waits in the spool; 2 bad usage or configuration
+`;
+
+/** Runs the program; never throws. */
+export async function runAgent(args: readonly string[], io: AgentIo): Promise<ExitCode> {
+  const say = (text: string) => io.stderr.write(`roomwatch-agent: ${text}\n`);
+  const parsed = readArguments(args);
+  if (!parsed.ok) {
+    say(`${parsed.message}\nTry roomwatch-agent --help.`);
+    return EXIT.usage;
+  }
+  const { values } = parsed;
+  if (values.help) {
+    io.stdout.write(USAGE);
+    return EXIT.done;
+  }
+  if (values.version) {
+    io.stdout.write(`${AGENT_VERSION}\n`);
+    return EXIT.done;
+  }
+  const loaded = loadSettings(values.config ?? null, io.cwd);
+  if (!loaded.ok) {
+    for (const fault of loaded.faults) say(`CONFIG_INVALID: ${fault}`);
+    return EXIT.usage;
+  }
+  const { settings, folder } = loaded;
+  const log = createLog(settings.log.level, io.stderr);
+  try {
+    return await run(agentOptions(values, settings, { folder, io, log }), { values, io, log });
+  } catch (error) {
+    say((error as Error).message);
+    return error instanceof SpoolLockedError ? EXIT.no : EXIT.usage;
+  }
+}
+
+async function run(
+  options: AgentOptions,
+  { values, io, log }: { values: Values; io: AgentIo; log: Log },
+): Promise<ExitCode> {
+  const agent = await startAgent(options);
+  const { http } = agent.ports;
+  log.info({ server: options.server, spool: options.spoolDirectory, services: agent.services }, 'started');
+  if (http !== undefined)
+    log.info({ url: `http://${options.listen?.host}:${http}/v1/outcomes` }, 'listening');
+  if (!values.stdin) {
+    await aborted(io.signal);
+    log.info('stopping');
+    await agent.stop();
+    return EXIT.done;
+  }
+  const { receiver, spool, metrics } = agent;
+  // Ending the stream ends the loop; what was read is taken in full.
+  io.signal.addEventListener('abort', () => io.stdin.destroy(), { once: true });
+  const read = readOutcomeStream(io.stdin, { receiver, spool, metrics, clock: systemClock, log });
+  const result = await read.catch((error: Error) => {
+    log.warn({ error: error.message }, 'the input broke off');
+    return undefined;
+  });
+  const { isFlushed } = await agent.stop(Number(values.wait ?? DEFAULT_WAIT_SECONDS) * 1_000);
+  log.info({ ...result, isFlushed }, isFlushed ? 'all counted' : 'the rest waits in the spool');
+  return isFlushed ? EXIT.done : EXIT.no;
+}
+
+const DEFAULT_WAIT_SECONDS = 30;
+
+const OPTIONS = {
+  config: { type: 'string' },
+  server: { type: 'string' },
+  service: { type: 'string', multiple: true },
+  'token-file': { type: 'string' },
+  spool: { type: 'string' },
+  stdin: { type: 'boolean' },
+  wait: { type: 'string' },
+  follow: { type: 'string', multiple: true },
+  listen: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+function readArguments(
+  args: readonly string[],
+): { readonly ok: true; readonly values: Values } | { readonly ok: false; readonly message: string } {
+  let values: Values;
+  try {
+    ({ values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }));
+  } catch (error) {
+    return { ok: false, message: (error as Error).message };
+  }
+  const wrong = values.service?.find((service) => !SERVICE_PATTERN.test(service));
+  if (wrong !== undefined) {
+    const rule = 'use 1 to 64 letters, digits, dots, dashes or underscores';
+    return { ok: false, message: `--service ${wrong}: ${rule}` };
+  }
+  if (values.server !== undefined && !isServerUrl(values.server)) {
+    return { ok: false, message: `--server ${values.server}: write a URL such as ${DEFAULT_SERVER}` };
+  }
+  if (values.listen !== undefined && readAddress(values.listen) === undefined) {
+    return { ok: false, message: `--listen ${values.listen}: write HOST:PORT, e.g. 127.0.0.1:9471` };
+  }
+  if (values.wait !== undefined && !/^\d{1,6}$/.test(values.wait)) {
+    return { ok: false, message: `--wait ${values.wait}: write whole seconds` };
+  }
+  return { ok: true, values };
+}
+
+function agentOptions(
+  values: Values,
+  settings: SettingsFile,
+  { folder, io, log }: { folder: string; io: AgentIo; log: Log },
+): AgentOptions {
+  const given = values.listen === undefined ? undefined : readAddress(values.listen);
+  // A pipe that runs beside an agent must not fail for the agent's port.
+  const byDefault = values.stdin || settings.listen === false ? undefined : settings.listen;
+  const listen = given ?? byDefault;
+  const services = [...new Set([...(values.service ?? []), ...settings.services])];
+  const defaultService = values.service?.[0] ?? settings.service;
+  const spoolDirectory = values.spool
+    ? resolve(io.cwd, values.spool)
+    : resolve(folder, settings.spool.directory);
+  const tokenFile =
+    values['token-file'] ?? (settings.tokenFile && resolve(folder, settings.tokenFile)) ?? undefined;
+  const token = values['token-file'] ? undefined : (io.env.ROOMWATCH_TOKEN ?? settings.token);
+  const { maxBytes, minFreeBytes, maxAgeDays, hostId } = settings.spool;
+  return {
+    server: values.server ?? settings.server,
+    token: () =>
+      readToken({
+        generatedFile: join(io.cwd, 'data', 'agent-token'),
+        ...(token === undefined ? {} : { token }),
+        ...(tokenFile === undefined ? {} : { tokenFile: resolve(io.cwd, tokenFile) }),
+      }),
+    spoolDirectory,
+    services,
+    spool: { maxBytes, minFreeBytes, maxAgeMs: maxAgeDays * 86_400_000 },
+    origins: settings.origins,
+    causes: settings.causes.map(({ extraCode, ...row }) =>
+      extraCode === undefined ? row : { ...row, extraCode },
+    ),
+    log,
+    ...(settings.agentId === undefined ? {} : { agentId: settings.agentId }),
+    ...(defaultService === undefined ? {} : { defaultService }),
+    ...(hostId === undefined ? {} : { hostId }),
+    ...(listen === undefined ? {} : { listen }),
+  };
+}
+
+function readAddress(text: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9a-f:]+\]|[^:]+):(\d{1,5})$/i.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65_535) return undefined;
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port };
+}
+
+function createLog(level: SettingsFile['log']['level'], destination: Writable): Log {
+  const stream: DestinationStream = { write: (line) => void destination.write(line) };
+  const formatters = { level: (label: string) => ({ level: label }) };
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, stream);
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+}

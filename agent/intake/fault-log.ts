@@ -1,0 +1,35 @@
+import type { Log } from '../log.ts';
+import type { ReceiveFault } from '../receiver.ts';
+
+const EVERY_MS = 60_000;
+const FAULTS = 10;
+
+/** Logs bad records, at most ten a minute, and then how many there were. */
+export class FaultLog {
+  readonly #log: Log;
+  readonly #nowMs: () => number;
+  #sinceMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  constructor(log: Log, nowMs: () => number) {
+    this.#log = log;
+    this.#nowMs = nowMs;
+  }
+
+  report(fault: Pick<ReceiveFault, 'code' | 'field' | 'message'>, place: string): void {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#sinceMs >= EVERY_MS) {
+      this.close();
+      this.#sinceMs = nowMs;
+    }
+    this.#count += 1;
+    if (this.#count <= FAULTS) this.#log.warn({ place, ...fault }, 'a record was refused');
+  }
+
+  /** Says how many faults were not logged one by one. */
+  close(): void {
+    const silent = this.#count - FAULTS;
+    if (silent > 0) this.#log.warn({ records: silent }, 'more records were refused');
+    this.#count = 0;
+  }
+}

@@ -1,0 +1,292 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { Log } from '../log.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
+import type { Refusal, Spool } from '../spool/spool.ts';
+import { readRecords } from './records.ts';
+
+export const HTTP_BOUNDS = {
+  /** Of a body, also after gzip. */
+  bodyBytes: 1024 * 1024,
+  /** Of the bodies being received at once; more are told to come again. */
+  receivingBytes: 32 * 1024 * 1024,
+  connections: 1_000,
+  headerMs: 10_000,
+  requestMs: 30_000,
+  /** Faults listed in an answer. */
+  faults: 100,
+} as const;
+
+export interface HttpIntakeOptions {
+  readonly host: string;
+  /** 0 = any free port */
+  readonly port: number;
+  /** Origins of web pages that may report; no others may, not even to loopback. */
+  readonly origins: readonly string[];
+  readonly receiver: Receiver;
+  readonly spool: Spool;
+  readonly metrics: AgentMetrics;
+  readonly log: Log;
+  readonly health: () => { readonly isHealthy: boolean; readonly body: object };
+}
+
+export interface HttpIntake {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** `POST /v1/outcomes`, `GET /healthz` and `GET /metrics`. A 202 means: on disk. */
+export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
+  const bodies = new Bodies();
+  const server = createServer(
+    { requestTimeout: HTTP_BOUNDS.requestMs, headersTimeout: HTTP_BOUNDS.headerMs, maxHeaderSize: 8_192 },
+    (request, response) => {
+      answer(request, response, options, bodies).catch((error: unknown) => {
+        options.log.error({ error }, 'a request failed');
+        if (response.headersSent) response.destroy();
+        else fail(response, { status: 500, code: 'INTERNAL', message: 'the agent met a fault; see its log' });
+      });
+    },
+  );
+  server.maxConnections = HTTP_BOUNDS.connections;
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      await closed;
+    },
+  };
+}
+
+interface Failure {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly field?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpIntakeOptions,
+  bodies: Bodies,
+): Promise<void> {
+  const path = request.url?.split('?', 1)[0];
+  const { origin } = request.headers;
+  if (origin !== undefined) {
+    // A page elsewhere could otherwise report made-up failures through its visitor's own agent.
+    if (!options.origins.includes(origin)) {
+      const message = `pages of ${origin} may not report here; add the origin to intake.origins`;
+      return fail(response, { status: 403, code: 'ORIGIN_REFUSED', message });
+    }
+    response.setHeader('Access-Control-Allow-Origin', origin);
+    response.setHeader('Vary', 'Origin');
+  }
+  if (path === '/v1/outcomes') {
+    if (request.method === 'OPTIONS') return answerPreflight(response);
+    if (request.method !== 'POST') return wrongMethod(response, 'POST, OPTIONS');
+    const failure = await takeOutcomes(request, response, options, bodies);
+    if (failure) fail(response, failure);
+    return;
+  }
+  if (path === '/healthz' || path === '/metrics') {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return wrongMethod(response, 'GET, HEAD');
+    if (path === '/metrics') {
+      response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+      response.end(options.metrics.render());
+      return;
+    }
+    const { isHealthy, body } = options.health();
+    return send(response, isHealthy ? 200 : 503, body);
+  }
+  fail(response, { status: 404, code: 'NOT_FOUND', message: 'try /v1/outcomes, /healthz or /metrics' });
+}
+
+/** @returns why the request was refused; undefined when it was answered */
+async function takeOutcomes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { spool, receiver }: HttpIntakeOptions,
+  bodies: Bodies,
+): Promise<Failure | undefined> {
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  if (type !== '' && !CONTENT_TYPES.has(type)) {
+    const message = `content type ${type}: send application/json or application/x-ndjson`;
+    return { status: 415, code: 'CONTENT_TYPE_UNSUPPORTED', field: 'content-type', message };
+  }
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'gzip' && encoding !== 'identity') {
+    const message = `content encoding ${encoding}: send gzip or none`;
+    return { status: 415, code: 'CONTENT_ENCODING_UNSUPPORTED', field: 'content-encoding', message };
+  }
+  const refusal = spool.refusal();
+  if (refusal) return refusals[refusal];
+  const body = await bodies.receive(request);
+  if (typeof body === 'string') return bodyFailures[body];
+  const text = encoding === 'gzip' ? await inflate(body) : body.toString('utf8');
+  if (text === undefined) {
+    const message = 'the body is not gzip, or is more than 1 MiB when unpacked; send smaller reports';
+    return { status: 400, code: 'BODY_NOT_GZIP', message };
+  }
+  const records = readRecords(text, NDJSON_TYPES.has(type));
+  if (records.kind === 'fault') return { status: 400, code: 'BODY_NOT_JSON', message: records.message };
+  // Asked again: others may have filled the spool while this body arrived.
+  const lateRefusal = spool.refusal();
+  if (lateRefusal) return refusals[lateRefusal];
+  const received =
+    records.kind === 'lines'
+      ? records.lines.map((line) => receiver.receiveLine(line, 'http'))
+      : records.values.map((value) => receiver.receive(value, 'http'));
+  return confirm(response, received, spool);
+}
+
+/** Waits until what was accepted is on disk, and only then says so. */
+async function confirm(
+  response: ServerResponse,
+  received: readonly Received[],
+  spool: Spool,
+): Promise<Failure | undefined> {
+  const rejected = received.flatMap((one, index) =>
+    one.status === 'rejected' ? [{ index, error: faultOf(one.fault) }] : [],
+  );
+  const accepted = received.filter((one) => one.status === 'accepted').length;
+  const repeated = received.length - accepted - rejected.length;
+  if (accepted + repeated > 0) {
+    try {
+      await spool.commit();
+    } catch (error) {
+      const { message } = error as Error;
+      return { status: 503, code: 'SPOOL_WRITE_FAILED', message, retryAfterSeconds: 5 };
+    }
+  }
+  const counts = { accepted, repeated, rejectedCount: rejected.length };
+  const listed = rejected.slice(0, HTTP_BOUNDS.faults);
+  if (received.length > 0 && rejected.length === received.length) {
+    send(response, 400, { error: rejected[0]!.error, ...counts, rejected: listed });
+  } else send(response, 202, { ...counts, rejected: listed });
+  return undefined;
+}
+
+/** Receives bodies within a bound on one and on all of them together. */
+class Bodies {
+  #receiving = 0;
+
+  async receive(request: IncomingMessage): Promise<Buffer | 'too-large' | 'busy' | 'aborted'> {
+    const declared = Number(request.headers['content-length'] ?? 0);
+    if (declared > HTTP_BOUNDS.bodyBytes) return 'too-large';
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        this.#receiving += chunk.length;
+        chunks.push(chunk);
+        if (bytes > HTTP_BOUNDS.bodyBytes) return 'too-large';
+        if (this.#receiving > HTTP_BOUNDS.receivingBytes) return 'busy';
+      }
+    } catch {
+      return 'aborted';
+    } finally {
+      this.#receiving -= bytes;
+    }
+    return Buffer.concat(chunks);
+  }
+}
+
+const NDJSON_TYPES = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl']);
+const CONTENT_TYPES = new Set([
+  'application/json',
+  'text/plain',
+  'application/octet-stream',
+  ...NDJSON_TYPES,
+]);
+
+const refusals: Readonly<Record<Refusal, Failure>> = {
+  busy: {
+    status: 429,
+    code: 'SPOOL_BUSY',
+    message: 'more was reported than the disk takes; report again in a moment',
+    retryAfterSeconds: 1,
+  },
+  full: {
+    status: 503,
+    code: 'SPOOL_FULL',
+    message:
+      'the spool is at its limit and nothing is left to give up; connect the daemon or raise spool.maxBytes',
+    retryAfterSeconds: 30,
+  },
+  closed: {
+    status: 503,
+    code: 'AGENT_STOPPING',
+    message: 'the agent is stopping; report again in a moment',
+    retryAfterSeconds: 5,
+  },
+};
+
+const bodyFailures: Readonly<Record<'too-large' | 'busy' | 'aborted', Failure>> = {
+  'too-large': {
+    status: 413,
+    code: 'BODY_TOO_LARGE',
+    message: 'the body is more than 1 MiB; send several smaller ones',
+  },
+  busy: refusals.busy,
+  aborted: { status: 400, code: 'BODY_CUT_OFF', message: 'the body ended early; send it again' },
+};
+
+async function inflate(body: Buffer): Promise<string | undefined> {
+  try {
+    const bytes = await promisify(gunzip)(body, { maxOutputLength: HTTP_BOUNDS.bodyBytes });
+    return bytes.toString('utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function faultOf({ code, message, field }: ReceiveFault) {
+  return { code, message, field };
+}
+
+function answerPreflight(response: ServerResponse): void {
+  response.setHeader('Access-Control-Allow-Methods', 'POST');
+  response.setHeader('Access-Control-Allow-Headers', 'Content-Type, Content-Encoding');
+  response.setHeader('Access-Control-Max-Age', '600');
+  response.writeHead(204).end();
+}
+
+function wrongMethod(response: ServerResponse, allow: string): void {
+  response.setHeader('Allow', allow);
+  fail(response, { status: 405, code: 'METHOD_NOT_ALLOWED', message: `use ${allow}` });
+}
+
+function fail(response: ServerResponse, { status, code, message, field, retryAfterSeconds }: Failure): void {
+  if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+  // What is left of a body that is not wanted must not be read as the next request.
+  if (!response.req.complete) response.setHeader('Connection', 'close');
+  send(response, status, { error: { code, message, field: field ?? '' } });
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

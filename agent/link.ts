@@ -1,0 +1,216 @@
+import { AGENT_PATH } from '../protocol/limits.ts';
+import { BACKOFF, Backoff, type BackoffSettings } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { type ClockEstimate, correctionMs } from './clock-offset.ts';
+import { CONNECTION, Connection, type ConnectionSettings, type Ended } from './connection.ts';
+import type { Log } from './log.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { Spool } from './spool/spool.ts';
+
+export interface LinkOptions {
+  /** ws:// or wss://; without a path the agents' own is added. */
+  readonly server: string;
+  /** Asked before each connection, so that a rotated token is picked up. */
+  readonly token: () => Promise<string>;
+  readonly agentId: string;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  /** uniform in [0, 1) */
+  readonly random: () => number;
+  /** False when the clock is a simulated one. */
+  readonly correctsClock: boolean;
+  readonly metrics: AgentMetrics;
+  readonly log: Log;
+  readonly backoff?: Partial<BackoffSettings>;
+  readonly connection?: Partial<ConnectionSettings>;
+}
+
+/** A second change of identity follows the first no sooner. */
+const REIDENTIFY_EVERY_MS = 60_000;
+/** Agents that report a new service together must not come back together. */
+const SOON_SPREAD_MS = 250;
+
+/** Keeps one connection to the daemon, for as long as the agent lives. */
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #backoff: Backoff;
+  #connection: Connection | undefined;
+  #estimate: ClockEstimate | undefined;
+  #isStopped = false;
+  #isWaitingForService = false;
+  #reidentifiedAtMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #wakeSleeper: () => void = () => {};
+  readonly #flushed = new Set<() => void>();
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ ...BACKOFF, ...options.backoff }, options.random);
+  }
+
+  get isConnected(): boolean {
+    return this.#connection?.isWelcomed === true;
+  }
+
+  get clockEstimate(): ClockEstimate | undefined {
+    return this.#estimate;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Something was sealed. */
+  wake(): void {
+    this.#connection?.wake();
+  }
+
+  /** A service reported for the first time: it must be named in a hello before its batches are sent. */
+  announceServices(): void {
+    if (this.#connection) this.#connection.announceServices();
+    else if (this.#isWaitingForService) this.#wakeSleeper();
+  }
+
+  /** @returns whether everything sealed was acknowledged in time */
+  async flush(withinMs: number): Promise<boolean> {
+    const isFlushed = () => this.#options.spool.acked >= this.#options.spool.lastSealed;
+    if (isFlushed()) return true;
+    this.wake();
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(deadline);
+        this.#flushed.delete(check);
+        resolve();
+      };
+      const check = () => {
+        if (isFlushed()) done();
+      };
+      const deadline = setTimeout(done, withinMs);
+      this.#flushed.add(check);
+    });
+    return isFlushed();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#connection?.close();
+    this.#wakeSleeper();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { spool, metrics, log } = this.#options;
+    while (!this.#isStopped) {
+      // A hello names at least one service.
+      if (spool.services.length === 0) {
+        this.#isWaitingForService = true;
+        await this.#sleep(Number.POSITIVE_INFINITY);
+        this.#isWaitingForService = false;
+        continue;
+      }
+      const ended = await this.#connect();
+      metrics.count('connects', 1, ended.result);
+      if (this.#isStopped) return;
+      const waitMs = await this.#waitAfter(ended);
+      const { result, message, lastedMs } = ended;
+      const level = ended.retry.kind === 'soon' ? 'info' : 'warn';
+      log[level]({ result, lastedMs: Math.round(lastedMs), waitMs: Math.round(waitMs) }, message);
+      await this.#sleep(waitMs);
+    }
+  }
+
+  async #connect(): Promise<Ended> {
+    const { server, agentId, spool, clock, metrics, log } = this.#options;
+    let token: string;
+    try {
+      token = await this.#options.token();
+    } catch (error) {
+      const { message } = error as Error;
+      return { result: 'no-token', message, retry: { kind: 'backoff' }, lastedMs: 0 };
+    }
+    this.#connection = new Connection({
+      url: agentUrl(server),
+      token,
+      agentId,
+      spool,
+      clock,
+      settings: { ...CONNECTION, ...this.#options.connection },
+      on: {
+        welcomed: ({ epoch, applied, storeId }) => {
+          metrics.count('connects', 1, 'welcomed');
+          log.info({ epoch, applied, storeId, lastSealed: spool.lastSealed }, 'connected');
+        },
+        acknowledged: (batches) => {
+          if (batches > 0) metrics.count('batchesAcknowledged', batches);
+          for (const check of this.#flushed) check();
+        },
+        rewound: (from) => {
+          metrics.count('rewinds');
+          log.warn({ from }, 'the daemon asked for batches again');
+        },
+        rejected: (seq, reason) => log.error({ seq, reason }, 'the daemon rejected a batch; it is set aside'),
+        clockMeasured: ({ estimate }) => {
+          this.#estimate = estimate;
+          if (!estimate || !this.#options.correctsClock) return;
+          const corrected = correctionMs(estimate, spool.clockOffsetMs);
+          if (corrected !== spool.clockOffsetMs && corrected !== 0) {
+            log.warn({ offsetMs: corrected }, 'this clock is off; outcomes are corrected by the offset');
+          }
+          spool.clockOffsetMs = corrected;
+        },
+      },
+    });
+    const ended = await this.#connection.ended;
+    this.#connection = undefined;
+    return ended;
+  }
+
+  async #waitAfter({ retry, lastedMs }: Ended): Promise<number> {
+    switch (retry.kind) {
+      case 'soon':
+        return this.#options.random() * SOON_SPREAD_MS;
+      case 'backoff':
+        return this.#backoff.nextMs(lastedMs);
+      case 'long':
+        return this.#backoff.longMs();
+      case 'asked':
+        return this.#backoff.askedMs(retry.afterMs, retry.spreadMs);
+      case 'reidentify':
+        return this.#reidentify(retry.counted);
+    }
+  }
+
+  async #reidentify(counted: number): Promise<number> {
+    const { spool, clock, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#reidentifiedAtMs < REIDENTIFY_EVERY_MS) return this.#backoff.longMs();
+    this.#reidentifiedAtMs = nowMs;
+    const old = spool.producerId;
+    try {
+      await spool.reidentify(counted);
+    } catch (error) {
+      log.error({ error: (error as Error).message }, 'the spool could not take a new identity; trying again');
+      return this.#backoff.longMs();
+    }
+    log.warn({ old, new: spool.producerId, counted }, 'the spool goes on under a new identity');
+    return this.#backoff.nextMs(0);
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = Number.isFinite(ms) ? setTimeout(resolve, ms) : undefined;
+      this.#wakeSleeper = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (this.#isStopped) this.#wakeSleeper();
+    });
+    this.#wakeSleeper = () => {};
+  }
+}
+
+export function agentUrl(server: string): string {
+  const url = new URL(server);
+  if (url.pathname === '/' || url.pathname === '') url.pathname = AGENT_PATH;
+  return url.href;
+}

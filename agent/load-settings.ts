@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { type SettingsFile, settingsSchema } from './settings.ts';
+
+export type LoadedSettings =
+  | { readonly ok: true; readonly settings: SettingsFile; readonly folder: string }
+  /** Sentences, each beginning with where the fault is. */
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/** A configuration is written by hand; more than this is a wrong file. */
+const FILE_CHARACTERS = 1024 * 1024;
+
+/**
+ * Reads the agent's configuration, YAML or JSON.
+ * @param file null = the defaults
+ * @returns the settings, frozen, or every fault at once; never throws
+ */
+export function loadSettings(file: string | null, cwd: string): LoadedSettings {
+  if (file === null) return { ok: true, settings: Object.freeze(settingsSchema.parse({})), folder: cwd };
+  const path = resolve(cwd, file);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { ok: false, faults: [`${file} cannot be read (${code}); check the path`] };
+  }
+  if (text.length > FILE_CHARACTERS) {
+    return { ok: false, faults: [`${file} has ${text.length} characters; is it the right file?`] };
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
+  if (document.errors.length > 0) {
+    return { ok: false, faults: document.errors.map((error) => `${at(error.pos[0])} ${error.message}`) };
+  }
+  const parsed = settingsSchema.safeParse(document.toJS() ?? {}, { error: sentence });
+  if (parsed.success) {
+    return { ok: true, settings: Object.freeze(parsed.data), folder: dirname(path) };
+  }
+  const placeOf = (keys: readonly PropertyKey[]): string => {
+    for (let depth = keys.length; depth > 0; depth--) {
+      const node: unknown = document.getIn(keys.slice(0, depth) as (string | number)[], true);
+      const range = (node as { range?: readonly number[] } | undefined)?.range;
+      if (range?.[0] !== undefined) return at(range[0]);
+    }
+    return file;
+  };
+  const faults = parsed.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => {
+          const keys = [...issue.path, key];
+          return `${placeOf(keys)} ${dotted(keys)} is not a known key; delete it or correct its name`;
+        })
+      : [`${placeOf(issue.path)} ${dotted(issue.path)} ${issue.message}`],
+  );
+  return { ok: false, faults };
+}
+
+const sentence: z.core.$ZodErrorMap = (issue) => {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is missing; give it' : `must be of type ${issue.expected}`;
+    case 'too_small':
+      return `is too small; the least is ${issue.minimum}`;
+    case 'too_big':
+      return `is too large; the most is ${issue.maximum}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    default:
+      return 'is not valid here';
+  }
+};
+
+function dotted(keys: readonly PropertyKey[]): string {
+  return keys.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? String(key) : `${text}.${String(key)}`;
+  }, '');
+}

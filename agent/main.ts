@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { runAgent } from './cli.ts';
+
+const stop = new AbortController();
+process.on('SIGINT', () => stop.abort());
+process.on('SIGTERM', () => stop.abort());
+// A reader of our output that went away ends us, quietly.
+process.stdout.on('error', () => process.exit(1));
+
+process.exitCode = await runAgent(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+});
+// A standard input that is still open must not keep a program that is done.
+process.exit();

@@ -1,0 +1,81 @@
+import type { Cell } from '../protocol/frame.ts';
+import { type CauseLookup, causeOf, codeLabel } from '../sla/causes.ts';
+import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText } from '../sla/outcome.ts';
+import type { Clock } from './clock.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { Spool } from './spool/spool.ts';
+
+/** The ways in, as label of the metric. */
+export type Source = 'http' | 'stdin' | 'file' | 'library' | 'simulation';
+
+export interface ReceiverOptions {
+  readonly spool: Spool;
+  readonly lookup: CauseLookup;
+  readonly clock: Clock;
+  readonly metrics: AgentMetrics;
+  /** For records that name no service. */
+  readonly service?: string;
+}
+
+export type Received =
+  | { readonly status: 'accepted' }
+  /** Its id was seen before: counted then, not again. */
+  | { readonly status: 'repeated' }
+  | { readonly status: 'rejected'; readonly fault: ReceiveFault };
+
+export interface ReceiveFault extends Omit<OutcomeFault, 'code'> {
+  readonly code: OutcomeFault['code'] | 'OUTCOME_TOO_MANY_SERVICES';
+}
+
+/** Takes records from any way in: reads each, finds its cause and hands it to the spool. */
+export class Receiver {
+  readonly #options: ReceiverOptions;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+  }
+
+  /** @param record parsed JSON; durable once the spool's `commit` says so */
+  receive(record: unknown, source: Source): Received {
+    return this.#take(parseOutcome(record, this.#defaults()), source);
+  }
+
+  /** @param line JSON text of one record, its length bounded by the caller */
+  receiveLine(line: string, source: Source): Received {
+    return this.#take(parseOutcomeText(line, this.#defaults()), source);
+  }
+
+  #defaults() {
+    const { service, clock } = this.#options;
+    return service === undefined ? { nowMs: clock.nowMs() } : { service, nowMs: clock.nowMs() };
+  }
+
+  #take(parsed: ParsedOutcome, source: Source): Received {
+    const { spool, lookup, metrics } = this.#options;
+    if (!parsed.ok) {
+      metrics.count('outcomesRejected', 1, parsed.fault.code);
+      return { status: 'rejected', fault: parsed.fault };
+    }
+    const { outcome } = parsed;
+    const { service, region, platform, result, count } = outcome;
+    const cause: Cell['cause'] = result === 'ok' ? '' : causeOf(outcome, lookup);
+    const cell = { service, region, platform, result, cause, code: codeLabel(outcome), n: count };
+    switch (spool.accept(cell, outcome.startedAtMs, outcome.id)) {
+      case 'accepted':
+        metrics.count('outcomesAccepted', count, source);
+        return { status: 'accepted' };
+      case 'repeated':
+        metrics.count('outcomesRepeated', count);
+        return { status: 'repeated' };
+      case 'too-many-services': {
+        const fault: ReceiveFault = {
+          code: 'OUTCOME_TOO_MANY_SERVICES',
+          field: 'service',
+          message: `service ${service}: the agent has all the services it can report for; use another agent`,
+        };
+        metrics.count('outcomesRejected', 1, fault.code);
+        return { status: 'rejected', fault };
+      }
+    }
+  }
+}

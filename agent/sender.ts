@@ -1,0 +1,194 @@
+import type { Clock } from './clock.ts';
+import { frameText, type SpoolEntry, skipEntry } from './spool/batch-record.ts';
+import type { Spool } from './spool/spool.ts';
+
+/** Text read from the spool at once. */
+const READ_BYTES = 256 * 1024;
+/** Bytes that may wait in the socket before the sender pauses. */
+const BUFFERED_BYTES = 1024 * 1024;
+const BUFFERED_PAUSE_MS = 20;
+/** What was sealed longer ago than this is backlog, and sent at a limited rate. */
+const LIVE_MS = 5_000;
+const LOST_BEFORE = 'not-retained';
+
+export interface SenderOptions {
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly batchesPerSecond: number;
+  readonly send: (text: string) => void;
+  readonly bufferedBytes: () => number;
+  /** The spool could not be read. */
+  readonly failed: (error: Error) => void;
+}
+
+/**
+ * Sends the spool's entries in order within the daemon's credit, and goes back when asked.
+ *
+ * A backlog goes at a limited rate, because a daemon that comes back after an outage meets the backlogs of all
+ * its agents at once. Batches are in order, so what is live waits behind the backlog; the rate is far above
+ * the one batch a second that an agent seals, so that it never waits long.
+ */
+export class Sender {
+  readonly #options: SenderOptions;
+  #epoch: number | undefined;
+  #credit = 0;
+  /** Next seq to send. */
+  #next = 1;
+  /** Last seq of each entry that is sent and not acknowledged. */
+  readonly #inFlight: number[] = [];
+  #progressAtMs = 0;
+  #isPumping = false;
+  #isAsked = false;
+  /** Changes whenever `#next` is set from outside, so that a read under way is dropped. */
+  #course = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #pausedUntilMs = 0;
+  #allowance: number;
+  #allowedAtMs: number;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#allowance = options.batchesPerSecond;
+    this.#allowedAtMs = options.clock.monotonicMs();
+  }
+
+  /** @returns batches acknowledged by the welcome */
+  start({ epoch, applied, credit }: { epoch: number; applied: number; credit: number }): number {
+    this.#epoch = epoch;
+    return this.acknowledge(applied, credit, true);
+  }
+
+  stop(): void {
+    this.#epoch = undefined;
+    this.#course += 1;
+    clearTimeout(this.#timer);
+  }
+
+  /** @returns batches newly acknowledged */
+  acknowledge(applied: number, credit: number, isStart = false): number {
+    const { spool, clock } = this.#options;
+    const before = spool.acked;
+    this.#credit = credit;
+    this.#progressAtMs = clock.monotonicMs();
+    if (applied < before || isStart) this.#goTo(applied + 1);
+    while (this.#inFlight.length > 0 && this.#inFlight[0]! <= applied) this.#inFlight.shift();
+    spool.acknowledge(applied);
+    this.pump();
+    return Math.max(0, applied - before);
+  }
+
+  rewind(from: number): void {
+    const { spool } = this.#options;
+    if (from - 1 < spool.acked) spool.acknowledge(from - 1);
+    this.#goTo(from);
+    this.pump();
+  }
+
+  /** Everything not acknowledged is sent again after a while. */
+  pause(afterMs: number): void {
+    this.#goTo(this.#options.spool.acked + 1);
+    this.#pausedUntilMs = this.#options.clock.monotonicMs() + afterMs;
+    this.#pumpLater(afterMs);
+  }
+
+  /** How long batches have been in flight without an acknowledgement. */
+  stalledForMs(): number {
+    return this.#inFlight.length === 0 ? 0 : this.#options.clock.monotonicMs() - this.#progressAtMs;
+  }
+
+  /** Sends what may be sent now. */
+  pump(): void {
+    this.#isAsked = true;
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    this.#pump()
+      .catch((error: Error) => this.#options.failed(error))
+      .finally(() => {
+        this.#isPumping = false;
+      });
+  }
+
+  async #pump(): Promise<void> {
+    const { spool } = this.#options;
+    while (this.#isAsked) {
+      this.#isAsked = false;
+      while (this.#mayGoOn() && this.#timer === undefined) {
+        const course = this.#course;
+        // Durable before the batches are read: merging one that was read or sent would change it.
+        const sendable = await spool.markSendable(this.#next);
+        for (const entry of await this.#read()) {
+          if (course !== this.#course || !this.#mayGoOn()) break;
+          if ((entry.kind === 'batch' && entry.to > sendable) || !this.#isAllowed(entry)) break;
+          this.#send(entry);
+        }
+      }
+    }
+  }
+
+  #send(entry: SpoolEntry): void {
+    if (this.#epoch === undefined) return;
+    this.#options.send(frameText(entry, this.#epoch));
+    if (this.#inFlight.length === 0) this.#progressAtMs = this.#options.clock.monotonicMs();
+    this.#inFlight.push(entry.to);
+    this.#next = entry.to + 1;
+  }
+
+  #mayGoOn(): boolean {
+    if (this.#epoch === undefined || this.#next > this.#options.spool.lastSealed) return false;
+    if (this.#inFlight.length >= this.#credit) return false;
+    const pauseMs = this.#pausedUntilMs - this.#options.clock.monotonicMs();
+    if (pauseMs > 0) {
+      this.#pumpLater(pauseMs);
+      return false;
+    }
+    if (this.#options.bufferedBytes() <= BUFFERED_BYTES) return true;
+    this.#pumpLater(BUFFERED_PAUSE_MS);
+    return false;
+  }
+
+  async #read(): Promise<readonly SpoolEntry[]> {
+    const { spool, clock } = this.#options;
+    const { firstRetained } = spool;
+    if (this.#next < firstRetained) {
+      const gap = { from: this.#next, to: firstRetained - 1, reason: LOST_BEFORE };
+      const outcomes = spool.beforeRetained - spool.countedBefore(this.#next);
+      return [skipEntry({ ...gap, outcomes }, { before: 0, sealedAtMs: clock.nowMs() })];
+    }
+    const entries = await spool.entriesFrom(this.#next, READ_BYTES);
+    const [first, ...rest] = entries;
+    if (!first || first.from === this.#next) return entries;
+    // The daemon has part of a range that was given up: the rest of it is named.
+    const { reason } = JSON.parse(first.text) as { reason: string };
+    const { to, outcomes } = first;
+    return [skipEntry({ from: this.#next, to, reason, outcomes }, first), ...rest];
+  }
+
+  #isAllowed(entry: SpoolEntry): boolean {
+    const { clock, batchesPerSecond } = this.#options;
+    if (clock.nowMs() - entry.sealedAtMs < LIVE_MS) return true;
+    const nowMs = clock.monotonicMs();
+    const earned = ((nowMs - this.#allowedAtMs) / 1_000) * batchesPerSecond;
+    this.#allowance = Math.min(batchesPerSecond, this.#allowance + earned);
+    this.#allowedAtMs = nowMs;
+    if (this.#allowance >= 1) {
+      this.#allowance -= 1;
+      return true;
+    }
+    this.#pumpLater(1_000 / batchesPerSecond);
+    return false;
+  }
+
+  #goTo(seq: number): void {
+    this.#next = seq;
+    this.#inFlight.length = 0;
+    this.#course += 1;
+  }
+
+  #pumpLater(afterMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.pump();
+    }, afterMs);
+  }
+}

@@ -1,0 +1,462 @@
+import { readFile, rename, rm } from 'node:fs/promises';
+import { decodeEntry, encodeEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
+import { cutFile, type Disk, isErrno, overwriteFile, removeFile, setAside } from './disk.ts';
+import { SPOOL_BOUNDS } from './limits.ts';
+import { mergeEntries } from './merge.ts';
+import { encodeRecord } from './record.ts';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  scanSegment,
+  segmentName,
+} from './segment.ts';
+import { indexSegments, rangeOf, readDamaged, type Segment } from './segment-index.ts';
+import { SegmentLog } from './segment-log.ts';
+
+export interface BatchLogOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  /** Where damaged segments are kept for inspection. */
+  readonly aside: string;
+  readonly producerId: string;
+  readonly segmentBytes: number;
+  readonly nowMs: () => number;
+  /** Told of every loss found or caused: the daemon learns of it by a skip. */
+  readonly onGap: (gap: Gap) => void;
+}
+
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+  readonly outcomes: number;
+}
+
+interface Loaded {
+  readonly ordinal: number;
+  readonly entries: readonly SpoolEntry[];
+}
+
+/**
+ * The sealed batches: contiguous sequence numbers over segments in order. Only an index of the segments is in
+ * memory, one segment that is being read, and the newest entries; starting reads the headers and the last
+ * segment. What is damaged is found when it is read: the segment is set aside, its sound records are kept and
+ * a skip stands for the rest, with the exact number of outcomes, which the records around it tell.
+ *
+ * Calls that return a promise must not overlap; `Spool` serialises them.
+ */
+export class BatchLog {
+  readonly #options: BatchLogOptions;
+  readonly #log: SegmentLog;
+  readonly #segments: Segment[];
+  #lastSealed: number;
+  #after: number;
+  #loaded: Loaded | undefined;
+  /** Segments that were deleted lately, for the figure of what a daemon that went far back has lost. */
+  readonly #dropped: Pick<Segment, 'firstSeq' | 'before'>[] = [];
+  readonly #recent = new Map<number, SpoolEntry>();
+  #recentBytes = 0;
+
+  private constructor(
+    options: BatchLogOptions,
+    state: { segments: Segment[]; nextOrdinal: number; lastSealed: number; after: number },
+  ) {
+    this.#options = options;
+    this.#segments = state.segments;
+    this.#lastSealed = state.lastSealed;
+    this.#after = state.after;
+    const { disk, directory, producerId, segmentBytes } = options;
+    const { nextOrdinal } = state;
+    this.#log = new SegmentLog({ disk, directory, kind: 'batch', producerId, segmentBytes, nextOrdinal });
+  }
+
+  static async open(options: BatchLogOptions): Promise<BatchLog> {
+    const { segments, nextOrdinal } = await indexSegments(options.directory, options.nowMs());
+    const log = new BatchLog(options, { segments, nextOrdinal, lastSealed: 0, after: 0 });
+    await log.#openTail();
+    return log;
+  }
+
+  /** Highest seq ever sealed; 0 when none. */
+  get lastSealed(): number {
+    return this.#lastSealed;
+  }
+
+  /** Outcomes in all batches ever sealed. */
+  get after(): number {
+    return this.#after;
+  }
+
+  /** Lowest seq that can still be read; lastSealed + 1 when there is none. */
+  get firstRetained(): number {
+    return this.#segments[0]?.firstSeq ?? this.#lastSealed + 1;
+  }
+
+  /** Outcomes in the batches ahead of `firstRetained`. */
+  get beforeRetained(): number {
+    return this.#segments[0]?.before ?? this.#after;
+  }
+
+  /** Outcomes ahead of a seq that is no longer retained; see `Spool`. */
+  countedBefore(seq: number): number {
+    return this.#dropped.findLast((mark) => mark.firstSeq <= seq)?.before ?? 0;
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  /**
+   * Appends entries that follow each other and the log.
+   * @throws SpoolWriteError; none of them is then in the log
+   */
+  async append(...entries: readonly [SpoolEntry, ...SpoolEntry[]]): Promise<void> {
+    const [first] = entries;
+    if (first.from !== this.#lastSealed + 1 || first.before !== this.#after) {
+      throw new RangeError(`batch ${first.from} does not follow batch ${this.#lastSealed}`);
+    }
+    const bytes = Buffer.concat(entries.map((entry) => encodeRecord(encodeEntry(entry))));
+    const segment = await this.#log.append(bytes, {
+      firstSeq: first.from,
+      before: first.before,
+      nowMs: this.#options.nowMs(),
+    });
+    if (this.#segments.at(-1)?.ordinal !== segment.ordinal) {
+      const { path, ordinal, header } = segment;
+      this.#dropEmptyTail(first.from);
+      this.#segments.push({ path, ordinal, bytes: segment.bytes, ...rangeOf(header) });
+    } else this.#segments.push({ ...this.#segments.pop()!, bytes: segment.bytes });
+    const last = entries.at(-1)!;
+    this.#lastSealed = last.to;
+    this.#after = last.before + last.outcomes;
+    for (const entry of entries) this.#remember(entry);
+  }
+
+  /** The entry that holds `seq`, if it is among the newest ones. */
+  recent(seq: number): SpoolEntry | undefined {
+    return this.#recent.get(seq);
+  }
+
+  /**
+   * Entries from the one that holds `seq` on, to the end of its segment or until `maxBytes` of text.
+   * @param seq firstRetained <= seq <= lastSealed
+   */
+  async read(seq: number, maxBytes: number): Promise<SpoolEntry[]> {
+    const index = this.#segments.findLastIndex((one) => one.firstSeq <= seq);
+    if (index === -1 || seq > this.#lastSealed) throw new RangeError(`batch ${seq} is not in the spool`);
+    const entries = await this.#load(index);
+    const found: SpoolEntry[] = [];
+    let bytes = 0;
+    for (let at = firstAt(entries, seq); at < entries.length && bytes < maxBytes; at++) {
+      const entry = entries[at]!;
+      found.push(entry);
+      bytes += entry.text.length;
+    }
+    return found;
+  }
+
+  /**
+   * Deletes whole segments, oldest first, that hold nothing above `seq`, while `isDue` agrees. The segment
+   * being appended to stays: it keeps the numbers going.
+   */
+  async drop(seq: number, isDue: (segment: { lastSeq: number; bytes: number }) => boolean): Promise<void> {
+    while (this.#segments.length > 1) {
+      const [segment] = this.#segments as [Segment, ...Segment[]];
+      const lastSeq = this.#lastSeqAt(0);
+      if (lastSeq > seq || !isDue({ lastSeq, bytes: segment.bytes })) return;
+      await removeFile(this.#options.disk, segment.path);
+      this.#segments.shift();
+      this.#dropped.push(segment);
+      if (this.#dropped.length > DROPPED_MARKS) this.#dropped.shift();
+      this.#forget(lastSeq);
+    }
+  }
+
+  /** Bytes of the closed segments that hold nothing above `seq`. */
+  bytesThrough(seq: number): number {
+    return this.#segments
+      .filter((_, at) => at < this.#segments.length - 1 && this.#lastSeqAt(at) <= seq)
+      .reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  /** When the oldest segment with a seq above `seq` was begun, and when its last batch was sealed at the latest. */
+  oldest(seq: number): { createdAtMs: number; endedAtMs: number } | undefined {
+    const index = this.#segments.findIndex((_, at) => this.#lastSeqAt(at) > seq);
+    const segment = this.#segments[index];
+    if (!segment) return undefined;
+    const next = this.#segments[index + 1];
+    return {
+      createdAtMs: segment.createdAtMs,
+      endedAtMs: next ? next.createdAtMs : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /**
+   * Merges the batches of the oldest closed segment above `sent` that was not merged yet.
+   * @param sent highest seq that may ever have been sent
+   * @returns bytes gained; undefined when no segment is left to merge
+   */
+  async mergeOldest(sent: number): Promise<number | undefined> {
+    const index = this.#segments.findIndex(
+      (segment, at) => segment.firstSeq > sent && !segment.isMerged && at < this.#segments.length - 1,
+    );
+    const segment = this.#segments[index];
+    if (!segment) return undefined;
+    const merged = mergeEntries(await this.#load(index));
+    await this.#rewrite(index, merged, true);
+    return segment.bytes - this.#segments[index]!.bytes;
+  }
+
+  /**
+   * Gives up the batches of the oldest closed segment above `acked`: a skip takes their place.
+   * @returns false when only the segment being appended to is left
+   */
+  async giveUpOldest(acked: number, reason: string): Promise<boolean> {
+    const index = this.#segments.findIndex(
+      (segment, at) =>
+        this.#lastSeqAt(at) > acked && at < this.#segments.length - 1 && segment.bytes > GIVEN_UP_BYTES,
+    );
+    if (index === -1) return false;
+    const to = this.#lastSeqAt(index);
+    const entries = await this.#load(index);
+    const from = Math.max(acked + 1, entries[0]!.from);
+    const before = entries[firstAt(entries, from)]!.before;
+    const outcomes = this.#beforeOf(index + 1) - before;
+
+    // One skip for the whole run, or a long outage would leave a file for every segment given up.
+    const left = index === 0 ? undefined : await this.#load(index - 1);
+    const previous = left?.length === 1 ? left[0] : undefined;
+    const joins = previous?.kind === 'skip' && previous.to === from - 1 && reasonOf(previous) === reason;
+    const skip = joins
+      ? skipEntry(
+          { from: previous.from, to, reason, outcomes: previous.outcomes + outcomes },
+          { before: previous.before, sealedAtMs: this.#options.nowMs() },
+        )
+      : skipEntry({ from, to, reason, outcomes }, { before, sealedAtMs: this.#options.nowMs() });
+    const kept = joins ? [skip] : [...entries.filter((entry) => entry.to < from), skip];
+    try {
+      await this.#rewrite(index, kept, true);
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC')) throw error;
+      // No room even for the skip: it goes over the beginning of the segment that it gives up. A crash
+      // half-way leaves damage, for which the next segment tells the same figure.
+      await this.#overwrite(index, skip);
+    }
+    this.#options.onGap({ from, to, reason, outcomes });
+    if (joins) {
+      // A crash before this leaves an earlier segment whose range ends before it begins; the index drops it.
+      await removeFile(this.#options.disk, this.#segments[index - 1]!.path);
+      this.#segments.splice(index - 1, 1);
+    }
+    return true;
+  }
+
+  /** The next append begins a segment, so that the present one can be given up. */
+  async rotate(): Promise<void> {
+    await this.#log.abandon();
+  }
+
+  async close(): Promise<void> {
+    await this.#log.abandon();
+  }
+
+  async #openTail(): Promise<void> {
+    const tail = this.#segments.at(-1);
+    if (!tail) return;
+    this.#lastSealed = tail.firstSeq - 1;
+    this.#after = tail.before;
+    const bytes = await readFile(tail.path);
+    const scan = scanSegment(bytes);
+    const last = scan.records
+      .map(({ record }) => decodeEntry(record))
+      .filter((entry) => entry !== undefined)
+      .at(-1);
+    if (last && last.to >= tail.firstSeq) {
+      this.#lastSealed = last.to;
+      this.#after = last.before + last.outcomes;
+    }
+    if (scan.hasDamagedEnd) {
+      await this.#keepAside(tail);
+      // Set aside by a second name of the same file, so it must not be cut but replaced.
+      await this.#replace(
+        this.#segments.length - 1,
+        bytes.subarray(0, Math.max(scan.soundEnd, SEGMENT_HEADER_BYTES)),
+      );
+    } else if (scan.soundEnd < bytes.length) {
+      await cutFile(this.#options.disk, tail.path, scan.soundEnd);
+    }
+    // Finds what is missing in the middle, and a damaged header.
+    if (this.#lastSealed >= tail.firstSeq) await this.#load(this.#segments.length - 1);
+  }
+
+  /** Entries of a segment, complete: what is missing is replaced on disk first. */
+  async #load(index: number): Promise<readonly SpoolEntry[]> {
+    const segment = this.#segments[index]!;
+    if (
+      this.#loaded?.ordinal === segment.ordinal &&
+      this.#loaded.entries.at(-1)?.to === this.#lastSeqAt(index)
+    ) {
+      return this.#loaded.entries;
+    }
+    const bytes = await readDamaged(segment.path);
+    const isHeaderSound = decodeSegmentHeader(bytes) !== undefined;
+    const { entries, gaps, isDamaged } = this.#complete(index, bytes);
+    if (gaps.length > 0 || isDamaged || !isHeaderSound) {
+      for (const gap of gaps) this.#options.onGap(gap);
+      await this.#keepAside(segment);
+      if (this.#log.open?.ordinal === segment.ordinal) await this.#log.abandon();
+      await this.#rewrite(index, entries, segment.isMerged);
+    }
+    this.#loaded = { ordinal: this.#segments[index]!.ordinal, entries };
+    return entries;
+  }
+
+  #complete(index: number, bytes: Buffer): { entries: SpoolEntry[]; gaps: Gap[]; isDamaged: boolean } {
+    const { firstSeq, before } = this.#segments[index]!;
+    const lastSeq = this.#lastSeqAt(index);
+    const entries: SpoolEntry[] = [];
+    const gaps: Gap[] = [];
+    let next = firstSeq;
+    let counted = before;
+    const fill = (to: number, countedThere: number) => {
+      const outcomes = Math.max(0, countedThere - counted);
+      const gap = { from: next, to, reason: 'spool-damaged', outcomes };
+      gaps.push(gap);
+      entries.push(skipEntry(gap, { before: counted, sealedAtMs: this.#options.nowMs() }));
+    };
+    const scan = scanSegment(bytes);
+    for (const { record } of scan.records) {
+      const entry = decodeEntry(record);
+      // Numbers below are second copies after a failed write; numbers above belong to the next segment.
+      if (!entry || entry.from < next || entry.to > lastSeq) continue;
+      if (entry.from > next) fill(entry.from - 1, entry.before);
+      entries.push(entry);
+      next = entry.to + 1;
+      counted = entry.before + entry.outcomes;
+    }
+    if (next <= lastSeq) fill(lastSeq, this.#beforeOf(index + 1));
+    return { entries, gaps, isDamaged: scan.isDamaged };
+  }
+
+  async #rewrite(index: number, entries: readonly SpoolEntry[], isMerged: boolean): Promise<void> {
+    const segment = this.#segments[index]!;
+    const first = entries[0]!;
+    const header = encodeSegmentHeader({
+      kind: 'batch',
+      producerId: this.#options.producerId,
+      firstSeq: first.from,
+      before: first.before,
+      createdAtMs: segment.createdAtMs,
+      isMerged,
+    });
+    const records = entries.map((entry) => encodeRecord(encodeEntry(entry)));
+    await this.#replace(index, Buffer.concat([header, ...records]));
+    this.#segments[index] = {
+      ...this.#segments[index]!,
+      firstSeq: first.from,
+      before: first.before,
+      isMerged,
+    };
+    this.#recent.clear();
+    this.#recentBytes = 0;
+    this.#loaded = { ordinal: segment.ordinal, entries };
+  }
+
+  async #overwrite(index: number, skip: SpoolEntry): Promise<void> {
+    const segment = this.#segments[index]!;
+    const { from: firstSeq, before } = skip;
+    const { createdAtMs } = segment;
+    const { producerId } = this.#options;
+    const content = Buffer.concat([
+      encodeSegmentHeader({ kind: 'batch', producerId, firstSeq, before, createdAtMs, isMerged: true }),
+      encodeRecord(encodeEntry(skip)),
+    ]);
+    await overwriteFile(segment.path, content);
+    this.#segments[index] = { ...segment, firstSeq, before, isMerged: true, bytes: content.length };
+    this.#recent.clear();
+    this.#recentBytes = 0;
+    this.#loaded = undefined;
+  }
+
+  async #replace(index: number, content: Buffer): Promise<void> {
+    const { disk, directory } = this.#options;
+    const segment = this.#segments[index]!;
+    const temporary = `${segment.path}.tmp`;
+    await rm(temporary, { force: true });
+    const file = await disk.create(temporary);
+    try {
+      await file.write(content);
+      await file.datasync();
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, segment.path);
+    await disk.syncDirectory(directory);
+    this.#segments[index] = { ...segment, bytes: content.length };
+  }
+
+  async #keepAside(segment: Segment): Promise<void> {
+    const { disk, aside, producerId } = this.#options;
+    const name = `${producerId.slice(0, 8)}-${segmentName('batch', segment.ordinal)}`;
+    await setAside(disk, segment.path, { aside, name, maxBytes: SPOOL_BOUNDS.asideBytes });
+  }
+
+  #remember(entry: SpoolEntry): void {
+    this.#recent.set(entry.from, entry);
+    this.#recentBytes += entry.text.length;
+    for (const [seq, old] of this.#recent) {
+      if (this.#recentBytes <= SPOOL_BOUNDS.recentBytes) break;
+      this.#recent.delete(seq);
+      this.#recentBytes -= old.text.length;
+    }
+  }
+
+  #forget(throughSeq: number): void {
+    for (const [seq, old] of this.#recent) {
+      if (seq > throughSeq) break;
+      this.#recent.delete(seq);
+      this.#recentBytes -= old.text.length;
+    }
+  }
+
+  /** A tail in which nothing was sealed ends where the new segment begins, so it holds no range. */
+  #dropEmptyTail(firstSeq: number): void {
+    while (this.#segments.length > 0 && this.#segments.at(-1)!.firstSeq >= firstSeq) {
+      const { path } = this.#segments.pop()!;
+      // Deleting it is tidiness: the index drops it as well.
+      void rm(path, { force: true }).catch(() => {});
+    }
+  }
+
+  #lastSeqAt(index: number): number {
+    const next = this.#segments[index + 1];
+    return next ? next.firstSeq - 1 : this.#lastSealed;
+  }
+
+  #beforeOf(index: number): number {
+    return this.#segments[index]?.before ?? this.#after;
+  }
+}
+
+const DROPPED_MARKS = 256;
+/** A segment that holds nothing but a skip is about this large; giving it up again would gain nothing. */
+const GIVEN_UP_BYTES = 512;
+
+function firstAt(entries: readonly SpoolEntry[], seq: number): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle]!.to < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function reasonOf(skip: SpoolEntry): string {
+  return (JSON.parse(skip.text) as { reason: string }).reason;
+}

@@ -1,0 +1,134 @@
+import { constants } from 'node:fs';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** The few things the spool asks of a file system; a test wraps it to make them fail. */
+export interface Disk {
+  /** Creates a file that must not exist yet. */
+  create(path: string): Promise<DiskFile>;
+  /** Makes creations, renames and deletions in a directory durable. */
+  syncDirectory(path: string): Promise<void>;
+  freeBytes(path: string): Promise<number>;
+}
+
+export interface DiskFile {
+  /** Writes all of it or rejects. */
+  write(bytes: Buffer): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const realDisk: Disk = {
+  async create(path) {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    return {
+      write: async (bytes) => {
+        for (let done = 0; done < bytes.length; ) {
+          done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
+        }
+      },
+      datasync: () => file.datasync(),
+      close: () => file.close(),
+    };
+  },
+  async syncDirectory(path) {
+    const directory = await open(path, constants.O_RDONLY);
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  },
+  async freeBytes(path) {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  },
+};
+
+/** Replaces a file as a whole: after a crash it has the old content or the new, never a mixture. */
+export async function replaceFile(disk: Disk, path: string, content: Buffer): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
+  const file = await disk.create(temporary);
+  try {
+    await file.write(content);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await disk.syncDirectory(dirname(path));
+}
+
+export async function removeFile(disk: Disk, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await disk.syncDirectory(dirname(path));
+}
+
+export async function makeDirectory(disk: Disk, path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await disk.syncDirectory(dirname(path));
+}
+
+export async function cutFile(disk: Disk, path: string, length: number): Promise<void> {
+  await truncate(path, length);
+  const file = await open(path, constants.O_RDWR);
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await disk.syncDirectory(dirname(path));
+}
+
+/** Puts content over the beginning of a file and cuts the rest; needs no space. */
+export async function overwriteFile(path: string, content: Buffer): Promise<void> {
+  const file = await open(path, constants.O_RDWR);
+  try {
+    await file.write(content, 0, content.length, 0);
+    await file.truncate(content.length);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Keeps a second name of a file in `aside`, oldest first out beyond `maxBytes`. */
+export async function setAside(
+  disk: Disk,
+  path: string,
+  { aside, name, maxBytes }: { aside: string; name: string; maxBytes: number },
+): Promise<void> {
+  await makeDirectory(disk, aside);
+  await rm(`${aside}/${name}`, { force: true });
+  await link(path, `${aside}/${name}`);
+  const files = await Promise.all(
+    (await readdir(aside, { withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(async (entry) => {
+        const { size, mtimeMs } = await stat(`${aside}/${entry.name}`);
+        return { path: `${aside}/${entry.name}`, size, mtimeMs };
+      }),
+  );
+  files.sort((a, b) => b.mtimeMs - a.mtimeMs);
+  let kept = 0;
+  for (const file of files) {
+    kept += file.size;
+    if (kept > maxBytes) await rm(file.path, { force: true });
+  }
+  await disk.syncDirectory(aside);
+}
+
+/** @returns undefined when the file does not exist */
+export async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

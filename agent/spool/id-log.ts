@@ -1,0 +1,115 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Disk } from './disk.ts';
+import { removeFile } from './disk.ts';
+import type { IdMemory } from './id-memory.ts';
+import { encodeRecord, RECORD_TYPES } from './record.ts';
+import { scanSegment, segmentOrdinal } from './segment.ts';
+import { readDamaged } from './segment-index.ts';
+import { SegmentLog } from './segment-log.ts';
+
+const ID_BYTES = 8;
+const RECORD_IDS = 50_000;
+const SEGMENT_BYTES = 1024 * 1024;
+
+interface IdFile {
+  readonly path: string;
+  readonly ordinal: number;
+  readonly newestAtMs: number;
+  readonly bytes: number;
+}
+
+interface IdBounds {
+  readonly count: number;
+  readonly spanMs: number;
+}
+
+/** Ids whose journal segment is gone, for as long as they are to be remembered. Damage forgets ids, no more. */
+export class IdLog {
+  readonly #log: SegmentLog;
+  readonly #files: IdFile[];
+  readonly #disk: Disk;
+  readonly #bounds: IdBounds;
+
+  private constructor(disk: Disk, log: SegmentLog, files: IdFile[], bounds: IdBounds) {
+    this.#disk = disk;
+    this.#log = log;
+    this.#files = files;
+    this.#bounds = bounds;
+  }
+
+  /** Opens the log and puts what it holds into `memory`. */
+  static async open(options: {
+    readonly disk: Disk;
+    readonly directory: string;
+    readonly producerId: string;
+    readonly bounds: IdBounds;
+    readonly memory: IdMemory;
+    readonly nowMs: number;
+  }): Promise<IdLog> {
+    const { disk, directory, producerId, bounds, memory, nowMs } = options;
+    const files: IdFile[] = [];
+    let nextOrdinal = 1;
+    for (const name of (await readdir(directory)).sort()) {
+      const ordinal = segmentOrdinal('ids', name);
+      if (ordinal === undefined) continue;
+      nextOrdinal = ordinal + 1;
+      const path = join(directory, name);
+      const bytes = await readDamaged(path);
+      const { records } = scanSegment(bytes);
+      const newestAtMs = records.at(-1)?.record.wallMs ?? 0;
+      if (nowMs - newestAtMs > bounds.spanMs) {
+        await rm(path, { force: true });
+        continue;
+      }
+      for (const { record } of records) {
+        if (record.type === RECORD_TYPES.ids) rememberIds(memory, record.payload, record.wallMs);
+      }
+      files.push({ path, ordinal, newestAtMs, bytes: bytes.length });
+    }
+    const log = new SegmentLog({
+      disk,
+      directory,
+      kind: 'ids',
+      producerId,
+      segmentBytes: SEGMENT_BYTES,
+      nextOrdinal,
+    });
+    return new IdLog(disk, log, files, bounds);
+  }
+
+  get bytes(): number {
+    return this.#files.reduce((sum, file) => sum + file.bytes, 0);
+  }
+
+  /** @param ids eight bytes each */
+  async append(ids: Buffer, nowMs: number): Promise<void> {
+    for (let at = 0; at < ids.length; at += RECORD_IDS * ID_BYTES) {
+      const payload = ids.subarray(at, at + RECORD_IDS * ID_BYTES);
+      const record = encodeRecord({ type: RECORD_TYPES.ids, seq: 0, wallMs: nowMs, payload });
+      const segment = await this.#log.append(record, { firstSeq: 0, before: 0, nowMs });
+      const { path, ordinal, bytes } = segment;
+      if (this.#files.at(-1)?.ordinal === ordinal) this.#files.pop();
+      this.#files.push({ path, ordinal, bytes, newestAtMs: nowMs });
+    }
+    await this.#drop(nowMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#log.abandon();
+  }
+
+  async #drop(nowMs: number): Promise<void> {
+    const isDue = () =>
+      this.#files.length > 1 &&
+      (nowMs - this.#files[0]!.newestAtMs > this.#bounds.spanMs ||
+        this.bytes - this.#files[0]!.bytes > this.#bounds.count * ID_BYTES);
+    while (isDue()) await removeFile(this.#disk, this.#files.shift()!.path);
+  }
+}
+
+export function rememberIds(memory: IdMemory, ids: Buffer, atMs: number): void {
+  for (let at = 0; at + ID_BYTES <= ids.length; at += ID_BYTES) {
+    memory.add(ids.subarray(at, at + ID_BYTES), atMs);
+  }
+}

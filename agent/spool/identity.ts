@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type Disk, makeDirectory, readIfPresent, replaceFile } from './disk.ts';
+
+/**
+ * Who the spool says it is. The id was drawn when the spool was made; the fingerprint beside it tells the
+ * original from a copy in a cloned machine image, which must not go on under the same id: two producers with
+ * one sequence of numbers would each be taken for repeats of the other.
+ */
+export interface Identity {
+  readonly producerId: string;
+  readonly host: string;
+  /** Of the spool's directory: a copy within one machine has another. */
+  readonly inode: number;
+}
+
+const FILE = 'identity.json';
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export type FoundIdentity =
+  | { readonly status: 'own' | 'new'; readonly identity: Identity }
+  /** The spool is a copy: `foreign` is its original's. */
+  | { readonly status: 'copied'; readonly identity: Identity; readonly foreign: Identity };
+
+/**
+ * @param hostId  names the machine when its own id will not do, e.g. in containers that get a new name each time
+ */
+export async function findIdentity(directory: string, hostId?: string): Promise<FoundIdentity> {
+  const host = hostId ?? (await machineId());
+  const inode = (await stat(directory)).ino;
+  const fresh = { producerId: randomUUID(), host, inode };
+  const stored = await readIdentity(directory);
+  if (!stored) {
+    // Without the file, the folder that it named still does: a new id would count what was sent twice.
+    const orphan = (await readdir(directory)).filter((name) => UUID.test(name));
+    if (orphan.length !== 1) return { status: 'new', identity: fresh };
+    return { status: 'own', identity: { ...fresh, producerId: orphan[0]! } };
+  }
+  if (stored.host === host && stored.inode === inode) return { status: 'own', identity: stored };
+  return { status: 'copied', identity: fresh, foreign: stored };
+}
+
+/** Makes the identity's folder the current one; the folders of others are moved to `aside`. */
+export async function adoptIdentity(
+  disk: Disk,
+  directory: string,
+  { identity, aside }: { identity: Identity; aside: string },
+): Promise<string[]> {
+  await makeDirectory(disk, join(directory, identity.producerId));
+  await replaceFile(disk, join(directory, FILE), Buffer.from(`${JSON.stringify(identity)}\n`));
+  const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
+  for (const name of others) {
+    await makeDirectory(disk, aside);
+    await rename(join(directory, name), join(aside, name));
+  }
+  if (others.length > 0) {
+    await disk.syncDirectory(aside);
+    await disk.syncDirectory(directory);
+  }
+  return others;
+}
+
+async function readIdentity(directory: string): Promise<Identity | undefined> {
+  const bytes = await readIfPresent(join(directory, FILE));
+  if (!bytes) return undefined;
+  try {
+    const { producerId, host, inode } = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
+    if (typeof producerId !== 'string' || !UUID.test(producerId)) return undefined;
+    if (typeof host !== 'string' || typeof inode !== 'number') return undefined;
+    return { producerId, host, inode };
+  } catch {
+    return undefined;
+  }
+}
+
+async function machineId(): Promise<string> {
+  for (const path of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
+    const id = (await readFile(path, 'utf8').catch(() => '')).trim();
+    if (id !== '') return `${id} ${hostname()}`;
+  }
+  return hostname();
+}

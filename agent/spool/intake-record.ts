@@ -1,0 +1,85 @@
+import type { Cell } from '../../protocol/frame.ts';
+import { CAUSES } from '../../sla/cause.ts';
+import { outcomesOf } from './batch-record.ts';
+import { RECORD_TYPES, type SpoolRecord } from './record.ts';
+
+/**
+ * One group commit of the intake journal: outcomes accepted together, folded, and what goes with them.
+ *
+ * Written as two records in one write. The second, the commit, repeats the totals, so that a single damaged
+ * record is either replaced or counted exactly; it also opens every segment of the journal.
+ */
+export interface IntakeGroup {
+  /** Number of the group, from 1. */
+  readonly number: number;
+  readonly totals: IntakeTotals;
+  /** What was added to the agent's clock; null while the offset is not known. */
+  readonly clockOffsetMs: number | null;
+  readonly cells: readonly Cell[];
+  /** Eight bytes for each id among the outcomes. */
+  readonly ids: Buffer;
+}
+
+export interface IntakeTotals {
+  /** Seq of the batch in which the outcomes will be sealed. */
+  readonly openSeq: number;
+  /** Outcomes accepted up to here, these included. */
+  readonly accepted: number;
+  /** How far followed files are read. */
+  readonly positions: Positions;
+}
+
+export type Positions = Readonly<Record<string, FilePosition>>;
+export interface FilePosition {
+  readonly inode: number;
+  readonly offset: number;
+}
+
+/** Labels as an array, because the names of the fields would be half of the journal. */
+type CellRow = readonly [string, number, string, string, number, string, number];
+
+export function encodeGroup(group: IntakeGroup, wallMs: number): SpoolRecord {
+  const { totals, clockOffsetMs, cells, ids } = group;
+  const rows = cells.map(
+    (cell): CellRow => [
+      cell.service,
+      cell.minute,
+      cell.region,
+      cell.platform,
+      cell.cause === '' ? -1 : CAUSES.indexOf(cell.cause),
+      cell.code,
+      cell.n,
+    ],
+  );
+  const json = Buffer.from(JSON.stringify({ ...totals, clockOffsetMs, rows }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  const payload = Buffer.concat([length, json, ids]);
+  return { type: RECORD_TYPES.intake, seq: group.number, wallMs, payload };
+}
+
+export function encodeCommit(number: number, totals: IntakeTotals, wallMs: number): SpoolRecord {
+  const payload = Buffer.from(JSON.stringify(totals));
+  return { type: RECORD_TYPES.commit, seq: number, wallMs, payload };
+}
+
+export function decodeGroup({ seq, payload }: SpoolRecord): IntakeGroup {
+  const end = 4 + payload.readUInt32LE(0);
+  const { rows, clockOffsetMs, ...totals } = JSON.parse(payload.toString('utf8', 4, end)) as IntakeTotals & {
+    clockOffsetMs: number | null;
+    rows: readonly CellRow[];
+  };
+  const cells = rows.map(([service, minute, region, platform, cause, code, n]): Cell => {
+    const result = cause === -1 ? 'ok' : 'failed';
+    return { service, minute, region, platform, result, cause: CAUSES[cause] ?? '', code, n };
+  });
+  return { number: seq, totals, clockOffsetMs, cells, ids: payload.subarray(end) };
+}
+
+export function decodeCommit({ payload }: SpoolRecord): IntakeTotals {
+  return JSON.parse(payload.toString('utf8')) as IntakeTotals;
+}
+
+export function outcomesIn(group: IntakeGroup): number {
+  return outcomesOf(group.cells, {});
+}

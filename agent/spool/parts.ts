@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { BatchLog, type Gap } from './batch-log.ts';
+import { type Disk, makeDirectory, realDisk } from './disk.ts';
+import { IdLog, rememberIds } from './id-log.ts';
+import { IdMemory } from './id-memory.ts';
+import { adoptIdentity, findIdentity, type Identity } from './identity.ts';
+import type { Positions } from './intake-record.ts';
+import { type RecoveredJournal, recoverJournal } from './intake-recovery.ts';
+import { Journal } from './journal.ts';
+import { SPOOL_DEFAULTS } from './limits.ts';
+import { lockDirectory } from './lock.ts';
+import type { Repair } from './reconcile.ts';
+import { StateFile } from './state.ts';
+
+export type SpoolSettings = { readonly [K in keyof typeof SPOOL_DEFAULTS]: number };
+
+export interface SpoolOptions {
+  readonly directory: string;
+  readonly settings?: Partial<SpoolSettings>;
+  /** The agent's own clock, or the simulated one; batches are marked with its minutes. */
+  readonly nowMs: () => number;
+  /** Services of the configuration; those that reported before are added from the spool. */
+  readonly services: readonly string[];
+  /** Names the machine when its own id will not do. */
+  readonly hostId?: string;
+  readonly disk?: Disk;
+  readonly on?: Partial<SpoolEvents>;
+}
+
+export interface SpoolEvents {
+  /** Something new can be sent. */
+  sealed(): void;
+  /** A service reported for the first time. */
+  serviceAdded(service: string): void;
+  /** Accepted outcomes are lost; the daemon learns of it by the skip or batch that takes their place. */
+  lost(gap: Gap): void;
+  /** What the start found to mend. */
+  repaired(repair: Repair): void;
+  /** The spool is a copy of another agent's and was set aside. */
+  copied(foreign: Identity): void;
+}
+
+/** What belongs to one identity. */
+export interface Parts {
+  readonly identity: Identity;
+  readonly batches: BatchLog;
+  readonly journal: Journal;
+  readonly state: StateFile;
+  readonly recovered?: RecoveredJournal;
+}
+
+export interface Opened {
+  readonly settings: SpoolSettings;
+  readonly disk: Disk;
+  readonly memory: IdMemory;
+  readonly idLog: IdLog;
+  readonly release: () => Promise<void>;
+  readonly services: Set<string>;
+  readonly parts: Parts;
+  readonly positions: Positions;
+}
+
+/** Takes the directory, finds out whose spool it is, and opens what is in it. */
+export async function openSpool(options: SpoolOptions): Promise<Opened> {
+  const { directory, nowMs, on } = options;
+  const disk = options.disk ?? realDisk;
+  const settings = { ...SPOOL_DEFAULTS, ...options.settings };
+  await makeDirectory(disk, directory);
+  const release = await lockDirectory(directory);
+  try {
+    await makeDirectory(disk, join(directory, 'ids'));
+    const found = await findIdentity(directory, options.hostId);
+    const { identity } = found;
+    const bounds = { count: settings.idCount, spanMs: settings.idSpanMs };
+    const memory = new IdMemory(bounds);
+    const idLog = await IdLog.open({
+      disk,
+      directory: join(directory, 'ids'),
+      producerId: identity.producerId,
+      bounds,
+      memory,
+      nowMs: nowMs(),
+    });
+
+    // A copy's batches are its original's to deliver, but what it has read and counted stays read and counted.
+    let positions: Positions = {};
+    let services: readonly string[] = [];
+    if (found.status === 'copied') {
+      on?.copied?.(found.foreign);
+      const folder = join(directory, found.foreign.producerId);
+      const journal = await recoverJournal(folder);
+      positions = journal.totals?.positions ?? {};
+      services = (await StateFile.open(disk, folder)).state.services;
+      for (const { ids } of journal.segments) {
+        rememberIds(memory, ids, nowMs());
+        await idLog.append(ids, nowMs());
+      }
+    }
+    const aside = join(directory, 'aside');
+    await adoptIdentity(disk, directory, { identity, aside });
+    const parts = await openParts(options, identity, disk, settings, idLog);
+    for (const { ids } of parts.recovered?.segments ?? []) rememberIds(memory, ids, nowMs());
+    positions = parts.recovered?.totals?.positions ?? positions;
+    services = [...options.services, ...services, ...parts.state.state.services];
+    return { settings, disk, memory, idLog, release, services: new Set(services), parts, positions };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+export async function openParts(
+  options: SpoolOptions,
+  identity: Identity,
+  disk: Disk,
+  settings: SpoolSettings,
+  idLog: IdLog,
+): Promise<Parts> {
+  const directory = join(options.directory, identity.producerId);
+  await makeDirectory(disk, directory);
+  const { producerId } = identity;
+  // Several segments must fit, or there is no oldest one to give up.
+  const segmentBytes = Math.min(settings.segmentBytes, Math.floor(settings.maxBytes / 8));
+  const recovered = await recoverJournal(directory);
+  const state = await StateFile.open(disk, directory);
+  const batches = await BatchLog.open({
+    disk,
+    directory,
+    aside: join(options.directory, 'aside'),
+    producerId,
+    segmentBytes,
+    nowMs: options.nowMs,
+    onGap: (gap) => options.on?.lost?.(gap),
+  });
+  const journal = new Journal({ disk, directory, producerId, segmentBytes, recovered, idLog });
+  return { identity, batches, journal, state, recovered };
+}

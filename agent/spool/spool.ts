@@ -1,0 +1,471 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Cell } from '../../protocol/frame.ts';
+import { LIMITS } from '../../protocol/limits.ts';
+import { MINUTE_MS } from '../../sla/facts.ts';
+import { Serial } from '../serial.ts';
+import { Tally } from '../tally.ts';
+import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
+import { keepDeadLetter } from './dead-letters.ts';
+import type { Disk } from './disk.ts';
+import { type Group, GroupCommit } from './group-commit.ts';
+import { type IdLog, rememberIds } from './id-log.ts';
+import { type IdMemory, idKey } from './id-memory.ts';
+import { adoptIdentity } from './identity.ts';
+import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
+import { SPOOL_BOUNDS } from './limits.ts';
+import {
+  type Opened,
+  openParts,
+  openSpool,
+  type Parts,
+  type SpoolOptions,
+  type SpoolSettings,
+} from './parts.ts';
+import { reconcile } from './reconcile.ts';
+import { copyEntries } from './reseal.ts';
+
+/** Why nothing can be accepted now. */
+export type Refusal = 'closed' | 'busy' | 'full';
+export type Acceptance = 'accepted' | 'repeated' | 'too-many-services';
+
+/**
+ * The durable spool of one agent: everything accepted and not yet certainly counted.
+ *
+ * Layout of the directory: `lock`, `identity.json`, `ids/`, `aside/`, and a folder named after the producer
+ * with the intake journal, the sealed batches and two copies of the state. `accept` folds an outcome into a
+ * group, `commit` makes groups durable, `tick` seals what is open into a batch once a second. Everything that
+ * touches the logs runs in one queue, so that a group is journalled for exactly the batch it is sealed in.
+ */
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #settings: SpoolSettings;
+  readonly #disk: Disk;
+  readonly #serial = new Serial();
+  readonly #groups: GroupCommit;
+  readonly #memory: IdMemory;
+  readonly #idLog: IdLog;
+  readonly #release: () => Promise<void>;
+  readonly #services: Set<string>;
+  #parts: Parts;
+
+  #open = new Tally();
+  #openOffsetMs: number | null = null;
+  #openSeq: number;
+  #accepted: number;
+  #positions: Positions;
+  #lost: Record<string, number> = {};
+  /** A batch whose content is fixed and that could not be written yet. */
+  #frozen: SpoolEntry | undefined;
+  /** Seq of the newest batch that came from an earlier process. */
+  #inherited: number;
+  #aliveMinute = -1;
+  #clockOffsetMs: number | null = null;
+  #acked: number;
+  /** Skips that stand for rejected batches until they are acknowledged. */
+  readonly #rejected = new Map<number, SpoolEntry>();
+  #ackMarks: { seq: number; atMs: number }[] = [];
+  #savedAtMs = 0;
+  #refusal: Refusal | undefined;
+
+  private constructor(options: SpoolOptions, opened: Opened) {
+    this.#options = options;
+    this.#settings = opened.settings;
+    this.#disk = opened.disk;
+    this.#memory = opened.memory;
+    this.#idLog = opened.idLog;
+    this.#release = opened.release;
+    this.#services = opened.services;
+    this.#parts = opened.parts;
+    this.#positions = opened.positions;
+    const { batches, state } = opened.parts;
+    this.#openSeq = batches.lastSealed + 1;
+    this.#accepted = batches.after;
+    this.#inherited = batches.lastSealed;
+    this.#acked = Math.min(state.state.acked, batches.lastSealed);
+    this.#ackMarks.push({ seq: this.#acked, atMs: options.nowMs() });
+    this.#groups = new GroupCommit((group) => this.#serial.run(() => this.#write(group)));
+  }
+
+  /** @throws SpoolLockedError, or the file system's error when the directory cannot be used */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(options, await openSpool(options));
+    await spool.#serial.run(() => spool.#begin());
+    return spool;
+  }
+
+  get producerId(): string {
+    return this.#parts.identity.producerId;
+  }
+
+  get services(): readonly string[] {
+    return [...this.#services];
+  }
+
+  get lastSealed(): number {
+    return this.#parts.batches.lastSealed;
+  }
+
+  get firstRetained(): number {
+    return this.#parts.batches.firstRetained;
+  }
+
+  get beforeRetained(): number {
+    return this.#parts.batches.beforeRetained;
+  }
+
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** Seq of the newest batch that an earlier process left; see `Link` on conflicts. */
+  get inherited(): number {
+    return this.#inherited;
+  }
+
+  get bytes(): number {
+    const { batches, journal } = this.#parts;
+    return batches.bytes + journal.bytes + this.#idLog.bytes;
+  }
+
+  /** When the oldest unacknowledged batch was sealed, as far as the index of segments tells; null when none. */
+  get oldestUnackedAtMs(): number | null {
+    if (this.#acked >= this.lastSealed) return null;
+    const { batches } = this.#parts;
+    return batches.recent(this.#acked + 1)?.sealedAtMs ?? batches.oldest(this.#acked)?.createdAtMs ?? null;
+  }
+
+  /** What is added to the agent's clock before an outcome is tallied; null while that is not known. */
+  get clockOffsetMs(): number | null {
+    return this.#clockOffsetMs;
+  }
+
+  set clockOffsetMs(offsetMs: number | null) {
+    this.#clockOffsetMs = offsetMs;
+  }
+
+  /** How far a followed file was read. */
+  position(file: string): FilePosition | undefined {
+    return this.#positions[file];
+  }
+
+  /** Why outcomes must be refused now; undefined when they are welcome. */
+  refusal(): Refusal | undefined {
+    if (this.#refusal) return this.#refusal;
+    return this.#groups.pendingBytes >= SPOOL_BOUNDS.pendingBytes ? 'busy' : undefined;
+  }
+
+  /**
+   * Takes an outcome; `commit` tells when it is durable. Bounded by `refusal`, which is to be asked before.
+   * @param startedAtMs by the agent's clock, not yet corrected
+   */
+  accept(outcome: Omit<Cell, 'minute'>, startedAtMs: number, id?: string): Acceptance {
+    const { service } = outcome;
+    if (!this.#services.has(service)) {
+      if (this.#services.size >= LIMITS.servicesPerAgent) return 'too-many-services';
+      this.#services.add(service);
+      this.#options.on?.serviceAdded?.(service);
+    }
+    if (id !== undefined) {
+      if (this.#groups.has(service, id) || this.#memory.has(idKey(service, id))) return 'repeated';
+    }
+    const minute = Math.floor((startedAtMs + (this.#clockOffsetMs ?? 0)) / MINUTE_MS);
+    this.#groups.add({ ...outcome, minute }, id, this.#clockOffsetMs);
+    return 'accepted';
+  }
+
+  /** Remembers how far a followed file is read, together with the outcomes accepted just before. */
+  setPosition(file: string, position: FilePosition): void {
+    this.#groups.setPosition(file, position, this.#clockOffsetMs);
+  }
+
+  /**
+   * Resolves when everything accepted so far is on disk.
+   * @throws SpoolWriteError when it is not, and will not be: the sender must be told to try again
+   */
+  commit(): Promise<void> {
+    return this.#groups.commit();
+  }
+
+  /** Once a second: seals, keeps to the limits, trims what is acknowledged, saves the marks. */
+  async tick(): Promise<void> {
+    await this.#serial.run(async () => {
+      await this.#seal();
+      await this.#relieve();
+      await this.#trim();
+      await this.#save();
+    });
+  }
+
+  /** Seals what is open into one batch; an empty one when the minute has none yet. */
+  async seal(): Promise<void> {
+    await this.#serial.run(() => this.#seal());
+  }
+
+  /** Entries to send, from the one that holds `seq` on; at least one when seq <= lastSealed. */
+  async entriesFrom(seq: number, maxBytes: number): Promise<readonly SpoolEntry[]> {
+    const recent: SpoolEntry[] = [];
+    let bytes = 0;
+    for (let next = seq; bytes < maxBytes; ) {
+      const entry = this.#parts.batches.recent(next);
+      if (!entry) break;
+      recent.push(entry);
+      bytes += entry.text.length;
+      next = entry.to + 1;
+    }
+    const entries =
+      recent.length > 0 ? recent : await this.#serial.run(() => this.#parts.batches.read(seq, maxBytes));
+    return entries.map((entry) => this.#rejected.get(entry.from) ?? entry);
+  }
+
+  /**
+   * To be awaited before batches are read in order to be sent: they are never merged with others from then on.
+   * @returns the highest seq for which that holds
+   */
+  async markSendable(seq: number): Promise<number> {
+    if (seq > this.#parts.state.state.sendable) {
+      await this.#serial.run(async () => {
+        const { state } = this.#parts;
+        if (seq > state.state.sendable) await state.write({ sendable: seq + SPOOL_BOUNDS.sendAhead });
+      });
+    }
+    return this.#parts.state.state.sendable;
+  }
+
+  /**
+   * Outcomes in the batches ahead of `seq`. Exact from `firstRetained` on, and for the first seq; in between the
+   * figure of the segment that was deleted there, so at most a segment's outcomes too few.
+   */
+  countedBefore(seq: number): number {
+    return this.#parts.batches.countedBefore(seq);
+  }
+
+  /**
+   * Everything up to `seq` is in the store. A lower seq than before means that the store went back in time:
+   * what is above it will be sent again as far as it is retained.
+   */
+  acknowledge(seq: number): void {
+    if (seq === this.#acked) return;
+    if (seq < this.#acked) this.#ackMarks = [];
+    this.#acked = seq;
+    for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
+    const nowMs = this.#options.nowMs();
+    const last = this.#ackMarks.at(-1);
+    if (last && nowMs - last.atMs < ACK_MARK_EVERY_MS) last.seq = seq;
+    else this.#ackMarks.push({ seq, atMs: nowMs });
+  }
+
+  /**
+   * Puts a batch that the daemon will never take among the dead letters; a skip is sent in its place. The skip
+   * is not written to the log: after a crash the batch is sent again, and rejected again.
+   */
+  async reject(seq: number, reason: string): Promise<void> {
+    const [entry] = await this.entriesFrom(seq, 1);
+    if (!entry || entry.kind === 'skip' || entry.from !== seq) return;
+    const rejectedAtMs = this.#options.nowMs();
+    const aside = join(this.#options.directory, 'aside');
+    await keepDeadLetter(this.#disk, aside, { entry, reason, producerId: this.producerId, rejectedAtMs });
+    const gap = { from: seq, to: seq, reason: 'rejected', outcomes: entry.outcomes };
+    this.#rejected.set(seq, skipEntry(gap, entry));
+    this.#options.on?.lost?.(gap);
+  }
+
+  /**
+   * Goes on under a new identity, because the daemon holds other batches under this one's numbers. What is
+   * above `counted` is sealed anew from seq 1; the old batches are set aside.
+   */
+  async reidentify(counted: number): Promise<void> {
+    await this.#serial.run(async () => {
+      const nowMs = this.#options.nowMs();
+      await this.#seal();
+      const old = this.#parts;
+      const identity = { ...old.identity, producerId: randomUUID() };
+      const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
+      await copyEntries(old.batches, counted + 1, fresh.batches, nowMs);
+      await fresh.state.write({ services: [...this.#services] });
+      const { lastSealed, after } = fresh.batches;
+      const totals = { openSeq: lastSealed + 1, accepted: after, positions: this.#positions };
+      await fresh.journal.mark(totals, nowMs);
+      await old.journal.handOverIds(nowMs);
+      // Until here a crash leaves the old identity as it was.
+      const aside = join(this.#options.directory, 'aside');
+      await adoptIdentity(this.#disk, this.#options.directory, { identity, aside });
+      await Promise.all([old.journal.close(), old.batches.close()]);
+      this.#parts = fresh;
+      this.#openSeq = totals.openSeq;
+      this.#accepted = totals.accepted;
+      this.#acked = 0;
+      this.#ackMarks = [];
+      this.#rejected.clear();
+      this.#inherited = lastSealed;
+      this.#options.on?.sealed?.();
+    });
+  }
+
+  /** Seals what was accepted and lets go of the directory. */
+  async close(): Promise<void> {
+    this.#refusal = 'closed';
+    // A commit that fails was answered to its sender already.
+    await this.#groups.commit().catch(() => {});
+    await this.#serial.run(async () => {
+      try {
+        if (this.#open.cells > 0) await this.#seal();
+        await this.#save(true);
+      } finally {
+        await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
+        await this.#release();
+      }
+    });
+  }
+
+  /** Mends what the last process left and begins a journal that stands for it. */
+  async #begin(): Promise<void> {
+    const { batches, journal, recovered, state } = this.#parts;
+    const nowMs = this.#options.nowMs();
+    if (recovered) {
+      for (const repair of await reconcile(batches, recovered, nowMs)) {
+        this.#options.on?.repaired?.(repair);
+        const lost = repair.kind === 'resealed' ? repair.lost : repair.outcomes;
+        const [from, to] = repair.kind === 'resealed' ? [repair.seq, repair.seq] : [repair.from, repair.to];
+        if (lost > 0) this.#options.on?.lost?.({ from, to, reason: 'spool-damaged', outcomes: lost });
+      }
+    }
+    this.#openSeq = batches.lastSealed + 1;
+    this.#accepted = batches.after;
+    this.#inherited = batches.lastSealed;
+    this.#acked = Math.min(state.state.acked, batches.lastSealed);
+    await journal.mark(this.#totals(), nowMs);
+    await journal.drop(batches.lastSealed, nowMs);
+    const known = new Set(state.state.services);
+    if ([...this.#services].some((service) => !known.has(service))) {
+      await state.write({ services: [...this.#services] });
+    }
+  }
+
+  async #write(group: Group): Promise<void> {
+    const nowMs = this.#options.nowMs();
+    const { tally, clockOffsetMs } = group;
+    await this.#saveServices();
+    const isOtherClock = this.#open.cells > 0 && clockOffsetMs !== this.#openOffsetMs;
+    const fits =
+      this.#open.cells + tally.cells <= LIMITS.cellsPerBatch &&
+      this.#open.bytes + tally.bytes <= 2 * SPOOL_BOUNDS.openBytes;
+    if (isOtherClock || !fits) await this.#seal();
+
+    const cells = tally.list();
+    const positions = { ...this.#positions, ...Object.fromEntries(group.positions) };
+    const before = this.#totals();
+    const totals = { ...before, accepted: before.accepted + tally.outcomes, positions };
+    const ids = Buffer.concat(group.idKeys);
+    await this.#parts.journal.append({ totals, clockOffsetMs, cells, ids }, { before, nowMs });
+
+    for (const cell of cells) this.#open.add(cell);
+    this.#openOffsetMs = clockOffsetMs;
+    this.#accepted = totals.accepted;
+    this.#positions = positions;
+    rememberIds(this.#memory, ids, nowMs);
+    // Too early a seal is no failure of the group: it is durable, and the next tick seals again.
+    if (this.#open.bytes >= SPOOL_BOUNDS.openBytes) await this.#seal().catch(() => {});
+  }
+
+  /** @throws SpoolWriteError; the batch is then fixed and is written by a later call */
+  async #seal(): Promise<void> {
+    const { batches, journal } = this.#parts;
+    const nowMs = this.#options.nowMs();
+    this.#frozen ??= this.#freeze(nowMs);
+    if (!this.#frozen) return;
+    await batches.append(this.#frozen);
+    this.#frozen = undefined;
+    this.#options.on?.sealed?.();
+    await journal.drop(batches.lastSealed, nowMs);
+  }
+
+  /**
+   * Fixes the content of the next batch. From here on groups belong to the one after it, even if writing this
+   * one fails: a failed file may hold it, and then it must not exist in two versions.
+   */
+  #freeze(nowMs: number): SpoolEntry | undefined {
+    if (this.#services.size === 0) return undefined;
+    const clockOffsetMs = this.#open.cells > 0 ? this.#openOffsetMs : this.#clockOffsetMs;
+    const minute = Math.floor((nowMs + (clockOffsetMs ?? 0)) / MINUTE_MS);
+    const isMinuteNew = minute !== this.#aliveMinute;
+    if (this.#open.cells === 0 && Object.keys(this.#lost).length === 0 && !isMinuteNew) return undefined;
+    const alive = isMinuteNew ? [...this.#services] : this.#open.services();
+    const entry = batchEntry(
+      { seq: this.#openSeq, minute, clockOffsetMs, alive, cells: this.#open.take(), lost: this.#lost },
+      { before: this.#parts.batches.after, sealedAtMs: nowMs },
+    );
+    this.#lost = {};
+    this.#aliveMinute = minute;
+    this.#openSeq += 1;
+    return entry;
+  }
+
+  #totals(): IntakeTotals {
+    return { openSeq: this.#openSeq, accepted: this.#accepted, positions: this.#positions };
+  }
+
+  /** A service must be known durably before its outcomes are: the daemon expects every service in the hello. */
+  async #saveServices(): Promise<void> {
+    const { state } = this.#parts;
+    if (state.state.services.length === this.#services.size) return;
+    await state.write({ services: [...this.#services] });
+  }
+
+  /** At a limit: drops what is acknowledged, merges what was never sent, gives up the oldest, refuses. */
+  async #relieve(): Promise<void> {
+    for (let step = 0; step < RELIEF_STEPS; step++) {
+      const { batches, state } = this.#parts;
+      const reason = await this.#pressure();
+      if (!reason) {
+        if (this.#refusal === 'full') this.#refusal = undefined;
+        return;
+      }
+      const had = batches.bytes;
+      await batches.drop(this.#acked, () => true);
+      if (batches.bytes < had) continue;
+      const gained = await batches.mergeOldest(Math.max(state.state.sendable, this.#acked));
+      if (gained !== undefined) continue;
+      if (await batches.giveUpOldest(this.#acked, reason)) continue;
+      await batches.rotate();
+      if (reason !== 'spool-age') this.#refusal ??= 'full';
+      return;
+    }
+  }
+
+  async #pressure(): Promise<string | undefined> {
+    const { maxBytes, minFreeBytes, maxAgeMs } = this.#settings;
+    if (this.bytes > maxBytes) return 'spool-full';
+    if ((await this.#disk.freeBytes(this.#options.directory)) < minFreeBytes) return 'disk-full';
+    const oldest = this.#parts.batches.oldest(this.#acked);
+    if (oldest && this.#options.nowMs() - oldest.endedAtMs > maxAgeMs) return 'spool-age';
+    return undefined;
+  }
+
+  async #trim(): Promise<void> {
+    const { batches } = this.#parts;
+    const { retainMs, retainBytes } = this.#settings;
+    const nowMs = this.#options.nowMs();
+    while (this.#ackMarks.length > 1 && nowMs - this.#ackMarks[1]!.atMs > retainMs) this.#ackMarks.shift();
+    const mark = this.#ackMarks[0];
+    const oldSeq = mark && nowMs - mark.atMs > retainMs ? mark.seq : 0;
+    let retained = batches.bytesThrough(this.#acked);
+    await batches.drop(this.#acked, ({ lastSeq, bytes }) => {
+      const isDue = lastSeq <= oldSeq || retained > retainBytes;
+      retained -= bytes;
+      return isDue;
+    });
+  }
+
+  async #save(isLast = false): Promise<void> {
+    const { state } = this.#parts;
+    const nowMs = this.#options.nowMs();
+    if (!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) return;
+    this.#savedAtMs = nowMs;
+    if (state.state.acked !== this.#acked) await state.write({ acked: this.#acked });
+  }
+}
+
+const ACK_MARK_EVERY_MS = 10_000;
+const SAVE_EVERY_MS = 5_000;
+const RELIEF_STEPS = 16;

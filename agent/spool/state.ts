@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { type Disk, readIfPresent, replaceFile } from './disk.ts';
+
+/** The few marks that are not in the logs. */
+export interface SpoolState {
+  /** Highest seq that may ever have been sent; what is above may still be merged. */
+  readonly sendable: number;
+  /** Highest seq acknowledged, a few seconds late. */
+  readonly acked: number;
+  /** Every service that ever reported here, in the order in which they came. */
+  readonly services: readonly string[];
+}
+
+const SLOTS = ['state-0.json', 'state-1.json'] as const;
+
+/**
+ * Keeps the state in two files, written in turn, so that damage to one leaves the other. When either is
+ * damaged, `sendable` is taken as unlimited: a batch that was sent must not be merged for want of a mark.
+ */
+export class StateFile {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  #revision: number;
+  #state: SpoolState;
+
+  private constructor(disk: Disk, directory: string, revision: number, state: SpoolState) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#revision = revision;
+    this.#state = state;
+  }
+
+  static async open(disk: Disk, directory: string): Promise<StateFile> {
+    const slots = await Promise.all(SLOTS.map((name) => readSlot(join(directory, name))));
+    const sound = slots.filter((slot) => typeof slot === 'object');
+    const newest = sound.sort((a, b) => b.revision - a.revision)[0];
+    let state = newest?.state ?? { sendable: 0, acked: 0, services: [] };
+    if (slots.includes('damaged')) state = { ...state, sendable: Number.MAX_SAFE_INTEGER };
+    return new StateFile(disk, directory, newest?.revision ?? 0, state);
+  }
+
+  get state(): SpoolState {
+    return this.#state;
+  }
+
+  async write(change: Partial<SpoolState>): Promise<void> {
+    const state = { ...this.#state, ...change };
+    await this.#writeSlot(state);
+    // A service is known from nowhere else, so both files get it.
+    if (change.services) await this.#writeSlot(state);
+    this.#state = state;
+  }
+
+  async #writeSlot(state: SpoolState): Promise<void> {
+    const revision = this.#revision + 1;
+    const body = JSON.stringify({ revision, state });
+    const name = SLOTS[revision % 2]!;
+    await replaceFile(this.#disk, join(this.#directory, name), Buffer.from(`${checksum(body)} ${body}\n`));
+    this.#revision = revision;
+  }
+}
+
+async function readSlot(
+  path: string,
+): Promise<{ revision: number; state: SpoolState } | 'absent' | 'damaged'> {
+  const bytes = await readIfPresent(path);
+  if (!bytes) return 'absent';
+  const [sum, body] = [bytes.toString('utf8', 0, 8), bytes.toString('utf8', 9, bytes.length - 1)];
+  if (sum !== checksum(body)) return 'damaged';
+  return JSON.parse(body) as { revision: number; state: SpoolState };
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}

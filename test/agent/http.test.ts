@@ -1,0 +1,158 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RunningAgent, startAgent } from '../../agent/app.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Peer, startPeer } from './peer.ts';
+
+let peer: Peer;
+let agent: RunningAgent;
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'roomwatch-agent-'));
+  peer = await startPeer();
+  agent = await startAgent({
+    server: peer.url,
+    token: async () => 'secret-token',
+    spoolDirectory: join(folder, 'spool'),
+    services: ['acme'],
+    listen: { host: '127.0.0.1', port: 0 },
+    origins: ['https://app.example.com'],
+  });
+});
+
+afterEach(async () => {
+  await agent.stop(100);
+  await peer.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function url(path: string): string {
+  return `http://127.0.0.1:${agent.ports.http}${path}`;
+}
+
+async function post(body: string | Uint8Array, headers: Record<string, string> = {}) {
+  const response = await fetch(url('/v1/outcomes'), { method: 'POST', body, headers });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+}
+
+const ok = { result: 'ok', platform: 'web-v5', region: 'ap-guangzhou' };
+
+describe('POST /v1/outcomes', () => {
+  it('takes one object, and it is counted by the daemon', async () => {
+    const { status, body } = await post(JSON.stringify({ ...ok, count: 3 }));
+    expect(status).toBe(202);
+    expect(body).toEqual({ accepted: 1, repeated: 0, rejectedCount: 0, rejected: [] });
+    await waitFor('three outcomes', () => peer.totals().ok === 3);
+  });
+
+  it('takes an array and NDJSON, named or not, gzipped or not', async () => {
+    const lines = `${JSON.stringify(ok)}\n\n${JSON.stringify({ ...ok, result: 'failed', code: 5400 })}\n`;
+    expect((await post(JSON.stringify([ok, ok]))).body.accepted).toBe(2);
+    expect((await post(lines)).body.accepted).toBe(2);
+    expect((await post(lines, { 'content-type': 'application/x-ndjson' })).body.accepted).toBe(2);
+    const gzipped = await post(gzipSync(lines), {
+      'content-type': 'application/x-ndjson',
+      'content-encoding': 'gzip',
+    });
+    expect(gzipped.body.accepted).toBe(2);
+    await waitFor('all outcomes', () => peer.totals().ok === 5 && peer.totals().failed === 3);
+  });
+
+  it('names each bad record and takes the good ones', async () => {
+    const { status, body } = await post(JSON.stringify([ok, { result: 'maybe' }, ok]));
+    expect(status).toBe(202);
+    expect(body.accepted).toBe(2);
+    expect(body.rejected).toEqual([
+      { index: 1, error: { code: 'OUTCOME_FIELD_INVALID', field: 'result', message: expect.any(String) } },
+    ]);
+  });
+
+  it('answers 400 with the first fault when no record is good', async () => {
+    const { status, body } = await post(JSON.stringify({ result: 'ok', service: 'not a name' }));
+    expect(status).toBe(400);
+    expect(body.error).toMatchObject({ code: 'OUTCOME_FIELD_INVALID', field: 'service' });
+  });
+
+  it('counts an id once, in one report and across reports', async () => {
+    expect(
+      (
+        await post(
+          JSON.stringify([
+            { ...ok, id: 'a' },
+            { ...ok, id: 'a' },
+          ]),
+        )
+      ).body,
+    ).toMatchObject({
+      accepted: 1,
+      repeated: 1,
+    });
+    expect((await post(JSON.stringify({ ...ok, id: 'a' }))).body).toMatchObject({ accepted: 0, repeated: 1 });
+    expect((await post(JSON.stringify({ ...ok, id: 'b' }))).body).toMatchObject({ accepted: 1, repeated: 0 });
+    await waitFor('two outcomes', () => peer.totals().ok === 2);
+  });
+
+  it('refuses what is no report, with a code', async () => {
+    expect(await post('{"result":')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'BODY_NOT_JSON' } },
+    });
+    expect(await post('x', { 'content-type': 'application/xml' })).toMatchObject({ status: 415 });
+    expect(await post('x', { 'content-encoding': 'br' })).toMatchObject({ status: 415 });
+    expect(await post('x', { 'content-encoding': 'gzip' })).toMatchObject({ status: 400 });
+    expect((await fetch(url('/v1/outcomes'))).status).toBe(405);
+    expect((await fetch(url('/nothing'))).status).toBe(404);
+  });
+
+  it('takes a body of 1 MiB and refuses one byte more, also behind gzip', async () => {
+    const filler = (bytes: number) => {
+      const frame = JSON.stringify({ ...ok, note: '' });
+      return JSON.stringify({ ...ok, note: 'x'.repeat(bytes - frame.length) });
+    };
+    expect((await post(filler(1024 * 1024))).status).toBe(202);
+    expect((await post(filler(1024 * 1024 + 1))).status).toBe(413);
+    const bomb = gzipSync(filler(1024 * 1024 + 1));
+    expect((await post(bomb, { 'content-encoding': 'gzip' })).body.error.code).toBe('BODY_NOT_GZIP');
+  });
+
+  it('lets only the listed pages report', async () => {
+    const own = await post(JSON.stringify(ok), { origin: 'https://app.example.com' });
+    expect(own.status).toBe(202);
+    expect(own.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+    expect(await post(JSON.stringify(ok), { origin: 'https://evil.example.com' })).toMatchObject({
+      status: 403,
+    });
+    const preflight = await fetch(url('/v1/outcomes'), {
+      method: 'OPTIONS',
+      headers: { origin: 'https://app.example.com', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+  });
+});
+
+describe('the agent about itself', () => {
+  it('is healthy and says how far it is', async () => {
+    await waitFor('a connection', () => agent.isConnected);
+    const response = await fetch(url('/healthz'));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ status: 'ok', connected: true });
+  });
+
+  it('has its figures as Prometheus text', async () => {
+    await post(JSON.stringify([ok, { result: 'maybe' }]));
+    const text = await (await fetch(url('/metrics'))).text();
+    expect(text).toContain('roomwatch_agent_outcomes_accepted_total{source="http"} 1\n');
+    expect(text).toContain('roomwatch_agent_outcomes_rejected_total{code="OUTCOME_FIELD_INVALID"} 1\n');
+  });
+
+  it('names the token in the header, and the services in its hello', async () => {
+    await waitFor('a hello', () => peer.hellos.length > 0);
+    expect(peer.authorizations).toEqual(['Bearer secret-token']);
+    expect(peer.hellos[0]?.services).toEqual(['acme']);
+  });
+});
