@@ -2,6 +2,7 @@ import type { Exclusion } from '../../sla/exclusion.ts';
 import type { Terms } from '../../sla/terms.ts';
 import type { Token } from '../http/access.ts';
 import type { LogLevel } from '../log.ts';
+import type { StoreConfig } from '../store/open-store.ts';
 
 /** The daemon's configuration, complete and frozen. Paths are absolute. */
 export interface Config {
@@ -31,18 +32,6 @@ export interface Config {
   /** What is allowed and yet probably not meant; each a sentence with the fix. */
   readonly warnings: readonly string[];
 }
-
-export type StoreConfig =
-  | {
-      readonly kind: 'redis';
-      readonly url: string;
-      readonly keyPrefix?: string;
-      readonly sentinelPassword?: string;
-      readonly commandTimeoutMs?: number;
-      readonly durability?: 'server' | 'fsync';
-      readonly strict?: boolean;
-    }
-  | { readonly kind: 'embedded'; readonly directory: string };
 
 export function termsOf(config: Pick<Config, 'terms' | 'termsByService'>, service: string): Terms {
   return config.termsByService.get(service) ?? config.terms;

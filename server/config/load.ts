@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { presetTerms, type Terms } from '../../sla/terms.ts';
-import { isLoopback, type Token, tokenDigest } from '../http/access.ts';
+import { isLoopback, type Token } from '../http/access.ts';
 import { StoreFault } from '../store/errors.ts';
+import type { StoreConfig } from '../store/open-store.ts';
 import { parseRedisUrl } from '../store/redis/url.ts';
-import type { Config, StoreConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { type Path, readDocument, type SourceDocument } from './document.ts';
 import { loadExclusions } from './exclusions-file.ts';
 import { type ConfigFault, dotted, faultsOf, sentences } from './faults.ts';
@@ -86,7 +87,7 @@ function complete(source: {
   const faults = [...source.faults];
   const report = (path: Path, message: string) => void faults.push(faultAt(path, message));
 
-  const store = storeOf(given.store, { folder, env, report });
+  const store = storeOf(given.store, { folder, env, retentionDays: given.retentionDays, report });
   const tokens = tokensOf(given.tokens, report);
   const terms = given.terms ?? presetTerms('trtc');
   const termsByService = new Map<string, Terms>();
@@ -115,7 +116,7 @@ function complete(source: {
   if (faults.length > 0) return { ok: false, faults: inOrder(faults) };
 
   const { listen, limits, retentionDays, metrics, log, shutdownDeadlineMs } = given;
-  const dataDirectory = store.kind === 'embedded' ? store.directory : join(folder, DATA_DIRECTORY);
+  const dataDirectory = 'directory' in store ? store.directory : join(folder, DATA_DIRECTORY);
   const config: Config = {
     file,
     listen,
@@ -144,10 +145,12 @@ function storeOf(
   {
     folder,
     env,
+    retentionDays,
     report,
   }: {
     readonly folder: string;
     readonly env: Readonly<Record<string, string | undefined>>;
+    readonly retentionDays: number;
     readonly report: Report;
   },
 ): StoreConfig {
@@ -158,7 +161,7 @@ function storeOf(
   if (url === undefined) {
     for (const key of Object.keys(rest))
       report(['store', key], 'is for Redis only; delete it, or give store.url');
-    return { kind: 'embedded', directory: resolve(folder, directory ?? DATA_DIRECTORY) };
+    return { directory: resolve(folder, directory ?? DATA_DIRECTORY), retentionDays };
   }
   if (directory !== undefined) report(['store', 'directory'], 'is given together with url; keep one of them');
   try {
@@ -168,22 +171,21 @@ function storeOf(
     const source = fromEnv === undefined ? '' : 'comes from REDIS_URL: ';
     report(['store', 'url'], `${source}${error.message}`);
   }
-  return { kind: 'redis', url, ...defined(rest) };
+  return { url, retentionDays, ...defined(rest) };
 }
 
 function tokensOf(given: ConfigFile['tokens'], report: Report): Token[] {
   const names = new Set<string>();
-  const digests = new Set<string>();
+  const secrets = new Set<string>();
   return given.map(({ name, token, role, services }, i): Token => {
     if (names.has(name)) report(['tokens', i, 'name'], 'is the name of an earlier token; choose another');
     names.add(name);
     if (token === undefined) report(['tokens', i], 'has no secret; give token or tokenFile');
-    const digest = tokenDigest(token ?? '');
-    if (token !== undefined && digests.has(digest)) {
+    if (token !== undefined && secrets.has(token)) {
       report(['tokens', i, 'token'], 'is the secret of an earlier token too; make another');
     }
-    digests.add(digest);
-    return { name, role, services, digest };
+    secrets.add(token ?? '');
+    return { name, role, services, secret: token ?? '' };
   });
 }
 

@@ -1,18 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TokenRole } from '../config/schema.ts';
+import { createTokenCheck } from '../gateway/tokens.ts';
 import { type Answer, refusal } from './answer.ts';
 
-/** A configured token, or a file's. The secret itself is held as its digest only. */
+/** A bearer token of the configuration. */
 export interface Token {
   readonly name: string;
   readonly role: TokenRole;
   readonly services: 'all' | readonly string[];
-  readonly digest: string;
-}
-
-export function tokenDigest(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  readonly secret: string;
 }
 
 /** Who asks: a token's holder, or anybody on this machine. */
@@ -35,21 +31,24 @@ export interface AccessRules {
 const ANYBODY: Caller = { name: 'anonymous', role: 'reader', services: 'all' };
 
 export class Access {
-  private readonly byDigest: ReadonlyMap<string, Token>;
+  private readonly check: (secret: string) => Token | null;
   private readonly rules: AccessRules;
 
   constructor(rules: AccessRules) {
     this.rules = rules;
-    this.byDigest = new Map(rules.tokens.map((token) => [token.digest, token]));
+    this.check = createTokenCheck(rules.tokens.map((token) => ({ token: token.secret, grant: token })));
   }
 
-  /**
-   * Looked up by digest, so that the time of an answer says nothing about the secret.
-   * @returns undefined for no or an unknown token
-   */
-  tokenOf(authorization: string | undefined): Token | undefined {
-    const match = /^Bearer +([^\s]{1,512}) *$/i.exec(authorization ?? '');
-    return match?.[1] === undefined ? undefined : this.byDigest.get(tokenDigest(match[1]));
+  /** @returns null for no or an unknown token; in constant time */
+  tokenOf(authorization: string | undefined): Token | null {
+    const secret = /^Bearer +([\x21-\x7e]{1,512}) *$/i.exec(authorization ?? '')?.[1];
+    return secret === undefined ? null : this.check(secret);
+  }
+
+  /** Whose secret it is, if it may send outcomes. */
+  agentOf(secret: string): Token | null {
+    const token = this.check(secret);
+    return token?.role === 'reader' ? null : token;
   }
 
   /** @returns who asks, or why they may not */

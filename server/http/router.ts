@@ -9,6 +9,8 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly accept: string;
+  /** '' when the client holds nothing. */
+  readonly ifNoneMatch: string;
   /** The body as JSON, or why it cannot be had. */
   readJson(): Promise<
     { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly answer: Answer }

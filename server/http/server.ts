@@ -79,6 +79,7 @@ async function answerTo(request: IncomingMessage, { router, access, log }: HttpD
       params: match.params,
       query: new URLSearchParams(query),
       accept: request.headers.accept ?? '',
+      ifNoneMatch: request.headers['if-none-match'] ?? '',
       readJson: () => readJsonBody(request),
     });
   } catch (error) {

@@ -113,6 +113,10 @@ export class DaemonMetrics implements IngestObserver {
     this.storeApplyFailures.add({ reason });
   }
 
+  connected(service: string, agents: number): void {
+    if (this.bounds.admits(service)) this.agentsConnected.set({ service }, agents);
+  }
+
   evaluated(durationMs: number, atMs: number): void {
     this.evaluationSeconds.observe(durationMs / 1_000);
     this.evaluationTimestampSeconds.set({}, atMs / 1_000);

@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { AgentTokenUnusable } from '../app/agent-token.ts';
+import { startDaemon } from '../app.ts';
+import { faultText } from '../config/faults.ts';
+import { loadConfig } from '../config/load.ts';
+import { StoreFault } from '../store/errors.ts';
+import { type Command, type CommandIo, EXIT, type ExitCode } from './command.ts';
+import { parseOptions, UsageFault, withFaults, write } from './usage.ts';
+
+const USAGE = `Usage: roomwatch serve [--config FILE]
+
+Runs the daemon: takes batches from agents, keeps the books, reads the month, warns.
+Without a file the books are kept in ./data, it listens on 127.0.0.1:9470 only, and a
+token for agents is made in ./data/agent-token at the first start. REDIS_URL keeps the
+books in Redis when the file names no store.
+
+  --config FILE   YAML or JSON; see roomwatch check-config
+  --help          this text
+
+SIGTERM and SIGINT send the agents away, finish what was received and stop; a second one
+stops at once. SIGHUP reads the configuration again; a bad one leaves the old in force.
+
+Exit codes: 0 stopped as asked, 2 bad configuration, or it cannot start as configured.
+`;
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'run the daemon',
+  usage: USAGE,
+  run: (args, io) => withFaults(io, () => serve(args, io)),
+};
+
+async function serve(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const { values, positionals } = parseOptions(args, { config: { type: 'string' } });
+  if (positionals.length > 0) {
+    throw new UsageFault(
+      'USAGE_INVALID',
+      `serve takes no ${positionals[0]}; did you mean --config ${positionals[0]}?`,
+    );
+  }
+  const load = () => loadConfig({ file: values.config ?? null, env: io.env, cwd: process.cwd() });
+  const loaded = load();
+  if (!loaded.ok) {
+    await write(io.stderr, loaded.faults.map((fault) => `${faultText(fault)}\n`).join(''));
+    return EXIT.usage;
+  }
+  const { config } = loaded;
+  const daemon = await startDaemon(config, { nowMs: io.now }).catch((error: unknown) => {
+    throw startFault(error, config.listen) ?? error;
+  });
+  const reload = () => void daemon.reload(load());
+  process.on('SIGHUP', reload);
+  try {
+    if (!io.signal.aborted) await once(io.signal, 'abort');
+    await daemon.stop();
+  } finally {
+    process.off('SIGHUP', reload);
+  }
+  return EXIT.done;
+}
+
+/** Why the daemon cannot start, as a sentence with the fix; undefined for a bug. */
+function startFault(error: unknown, { host, port }: { host: string; port: number }): UsageFault | undefined {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const fault = (kind: string, text: string) => new UsageFault(kind, text, { cause: error });
+  if (error instanceof StoreFault || error instanceof AgentTokenUnusable) return fault(error.code, message);
+  const where = `${host}:${port}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return fault('LISTEN_FAILED', `${where} is taken; stop what uses it, or set listen.port`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return fault('LISTEN_FAILED', `${where} is no address of this machine; correct listen.host`);
+    case 'EACCES':
+      return fault(
+        'START_FORBIDDEN',
+        `the system refuses ${where} or a file (${message}); grant it, or choose another`,
+      );
+    default:
+      return undefined;
+  }
+}

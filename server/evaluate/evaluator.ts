@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MINUTE_MS } from '../../sla/facts.ts';
+import type { Reading } from '../../sla/reading.ts';
+import type { Log } from '../log.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Months, Sighting } from './months.ts';
+
+export const EVALUATION_BOUNDS = {
+  /** A service is evaluated at most this often, however many batches arrive. */
+  everyMs: 500,
+  /** After a failure a service waits this long. */
+  retryMs: 1_000,
+  /**
+   * Evaluations rest as long as they computed: with more busy services than half a core can read twice a
+   * second, readings grow older instead of ingest growing slower.
+   */
+  restShare: 1,
+  /** An asked-for evaluation that is older than this makes the daemon unready. */
+  staleMs: 30_000,
+} as const;
+
+export interface EvaluatorOptions {
+  readonly months: Months;
+  readonly nowMs: () => number;
+  readonly log: Log;
+  /** Publishes and alerts. A failure is logged and the service evaluated again. */
+  readonly onSighting: (sighting: Sighting) => Promise<void>;
+  readonly onEvaluated: (durationMs: number) => void;
+  readonly onFailed: () => void;
+}
+
+interface Latest {
+  readonly minute: number;
+  readonly reading: Reading | null;
+}
+
+/**
+ * Keeps a current reading of every service. Whoever learns that something changed pokes; one service after the
+ * other is looked at, the longest waiting first, and every one anew when the minute has changed.
+ */
+export class Evaluator {
+  private readonly options: EvaluatorOptions;
+  /** service -> when it was first poked since its last evaluation; in that order. Monotonic milliseconds. */
+  private readonly dirty = new Map<string, number>();
+  private readonly notBefore = new Map<string, number>();
+  private readonly latest = new Map<string, Latest>();
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | null = null;
+
+  constructor(options: EvaluatorOptions) {
+    this.options = options;
+  }
+
+  poke(services: Iterable<string>): void {
+    if (this.stopping.signal.aborted) return;
+    for (const service of services) {
+      if (!this.dirty.has(service)) this.dirty.set(service, performance.now());
+    }
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+    });
+  }
+
+  /** Pokes what has not been looked at in this minute: windows close and silence grows without any batch. */
+  tick(services: Iterable<string>): void {
+    const minute = Math.floor(this.options.nowMs() / MINUTE_MS);
+    this.poke([...services].filter((service) => this.latest.get(service)?.minute !== minute));
+  }
+
+  /** @returns the last reading of the month in progress; null outside the service period, undefined before the first */
+  reading(service: string): Reading | null | undefined {
+    return this.latest.get(service)?.reading;
+  }
+
+  /** Age of the longest-waiting evaluation, in milliseconds; 0 when none waits. */
+  waitingMs(): number {
+    const oldest = this.dirty.values().next();
+    return oldest.done ? 0 : performance.now() - oldest.value;
+  }
+
+  /** Resolves when the evaluation in progress is over; none follows. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    while (this.dirty.size > 0 && !this.stopping.signal.aborted) {
+      const next = this.next();
+      if (next.waitMs > 0) {
+        await this.rest(next.waitMs);
+        continue;
+      }
+      const computedMs = await this.evaluate(next.service);
+      await this.rest(computedMs * EVALUATION_BOUNDS.restShare);
+    }
+  }
+
+  /** The longest-waiting service that may be evaluated, or how long until there is one. */
+  private next(): { readonly service: string; readonly waitMs: number } {
+    const nowMs = performance.now();
+    let soonest = { service: '', waitMs: Number.POSITIVE_INFINITY };
+    for (const service of this.dirty.keys()) {
+      const waitMs = (this.notBefore.get(service) ?? 0) - nowMs;
+      if (waitMs <= 0) return { service, waitMs: 0 };
+      if (waitMs < soonest.waitMs) soonest = { service, waitMs };
+    }
+    // A fresh poke may be due sooner than all of these.
+    return { ...soonest, waitMs: Math.min(soonest.waitMs, EVALUATION_BOUNDS.everyMs / 10) };
+  }
+
+  private async evaluate(service: string): Promise<number> {
+    const { months, log, onSighting, onEvaluated, onFailed } = this.options;
+    const pokedAtMs = this.dirty.get(service) ?? performance.now();
+    this.dirty.delete(service);
+    const startedAtMs = performance.now();
+    try {
+      const sighting = await months.look(service);
+      const minute = Math.floor(sighting.nowMs / MINUTE_MS);
+      this.latest.set(service, { minute, reading: sighting.reading });
+      await onSighting(sighting);
+      this.notBefore.set(service, startedAtMs + EVALUATION_BOUNDS.everyMs);
+      onEvaluated(performance.now() - startedAtMs);
+      return sighting.computedMs;
+    } catch (error) {
+      onFailed();
+      // A store that is away is one event, not one for each service and second.
+      const level = error instanceof StoreUnavailable ? 'debug' : 'error';
+      log[level]({ service, error }, 'a service could not be evaluated; it is tried again');
+      // Its age still counts from the first poke, or readiness would never learn of a lasting failure.
+      this.dirty.set(service, pokedAtMs);
+      this.notBefore.set(service, performance.now() + EVALUATION_BOUNDS.retryMs);
+      return 0;
+    }
+  }
+
+  private async rest(ms: number): Promise<void> {
+    try {
+      await sleep(ms, undefined, { signal: this.stopping.signal });
+    } catch {
+      // Stopped: the loop sees it.
+    }
+  }
+}
