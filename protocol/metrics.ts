@@ -159,7 +159,7 @@ export const METRICS = {
     'Agent connections refused or closed by the daemon, by reason.',
   ),
   counterSaturations: metric(
-    'counter_saturations_total',
+    'tally_saturations_total',
     'counter',
     [],
     'Minute counters that reached their ceiling.',
