@@ -66,6 +66,8 @@ export function openEnvironment(directory: string, isReadOnly: boolean): Environ
     readOnly: isReadOnly,
     // Committed shall mean flushed: with it, a promise would resolve before the disk has the data.
     overlappingSync: false,
+    // With it, every failed commit rejects a promise that nobody holds, which would end the process.
+    eventTurnBatching: false,
   });
   const databases = {} as Record<(typeof NAMES)[number], Bytes>;
   for (const name of NAMES) {

@@ -37,10 +37,10 @@ export interface Ownership {
 export async function takeOwnership(environment: Environment): Promise<Ownership> {
   const own: OwnerRecord = { ...ownIdentity(), host: hostname(), token: randomUUID() };
   const path = join(environment.directory, FILE);
-  const deadlineMs = performance.now() + STALE_AFTER_MS * 2;
+  const firstTouchMs = touchedAtMs(path);
   while (!claim(environment, own, path)) {
-    if (performance.now() > deadlineMs) throw inUse(environment);
     await sleep(TOUCH_EVERY_MS / 2);
+    if (touchedAtMs(path) > firstTouchMs) throw inUse(environment);
   }
   writeFileSync(path, `${own.pid} on ${own.host}\n`);
   const timer = setInterval(() => touch(path), TOUCH_EVERY_MS);
@@ -58,14 +58,14 @@ export async function takeOwnership(environment: Environment): Promise<Ownership
   };
 }
 
-/** @returns false when the owner may still live and more time will tell */
+/** @returns false when the owner may still live: either its file is touched again, or it grows stale */
 function claim(environment: Environment, own: OwnerRecord, path: string): boolean {
   return environment.root.transactionSync(() => {
     const record = recordOf(environment);
     if (record !== null) {
       if (isComparable(record, own)) {
         if (isAlive(record)) throw inUse(environment);
-      } else if (touchedAgoMs(path) < STALE_AFTER_MS) {
+      } else if (Date.now() - touchedAtMs(path) < STALE_AFTER_MS) {
         return false;
       }
     }
@@ -79,11 +79,11 @@ function recordOf(environment: Environment): OwnerRecord | null {
   return bytes === undefined ? null : (JSON.parse(bytes.toString()) as OwnerRecord);
 }
 
-function touchedAgoMs(path: string): number {
+function touchedAtMs(path: string): number {
   try {
-    return Date.now() - statSync(path).mtimeMs;
+    return statSync(path).mtimeMs;
   } catch {
-    return Number.POSITIVE_INFINITY;
+    return Number.NEGATIVE_INFINITY;
   }
 }
 
