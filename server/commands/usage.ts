@@ -42,6 +42,13 @@ export function parseOptions<const T extends Options>(
   }
 }
 
+/** @throws UsageFault for a word that no option asked for */
+export function noPositionals(positionals: readonly string[]): void {
+  if (positionals.length === 0) return;
+  const message = `${quote(positionals[0])} is no option; everything here is given as --name VALUE`;
+  throw new UsageFault('USAGE_INVALID', message);
+}
+
 /** @throws UsageFault when the option was not given */
 export function required(name: string, value: string | undefined, example: string): string {
   if (value !== undefined && value !== '') return value;
