@@ -137,7 +137,12 @@ export const alertSchema = z.object({
   fall: fallSchema.nullable(),
   where: whereSchema.nullable(),
   blind: z
-    .object({ lastAliveAtMs: epochMs.nullable(), unseenWindows: count, recentWindows: count })
+    .object({
+      cause: z.enum(['agents', 'store']),
+      lastAliveAtMs: epochMs.nullable(),
+      unseenWindows: count,
+      recentWindows: count,
+    })
     .nullable(),
   claim: z
     .object({ opens: z.string(), deadline: z.string(), deadlineEndMs: epochMs, daysLeft: z.int() })

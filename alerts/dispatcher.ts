@@ -1,13 +1,14 @@
 import { type DeliveryObserver, Lane, type LaneDeps } from './lane.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, Settlement } from './ledger.ts';
 import type { Log } from './log.ts';
-import { type Job, toFallback, toJob } from './outbox.ts';
-import type { Receiver } from './receiver.ts';
+import { type Job, leased, toEntry, toFallback, toJob } from './outbox.ts';
+import type { Announcement } from './policy.ts';
+import type { MessageReceiver } from './receiver.ts';
 import { type PolicyState, readState } from './state.ts';
 
 export interface DispatcherOptions {
   readonly ledger: Ledger;
-  readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly receivers: readonly MessageReceiver[];
   /** Every service that may have something in its outbox. */
   readonly services: () => Promise<readonly string[]>;
   readonly nowMs: () => number;
@@ -25,6 +26,8 @@ export interface Dispatcher {
   start(): void;
   /** Takes what is due in the services named, or in all, and gives it to the receivers' lanes. */
   pump(services?: readonly string[]): Promise<void>;
+  /** Sends past the store, for when it does not answer; kept in memory alone until sent. */
+  sendDirectly(announcements: readonly Announcement[]): void;
   /** Resolves when every lane has sent or given back what it held. */
   idle(): Promise<void>;
   /** Takes nothing new and waits for what is being sent; what is left comes back when its lease runs out. */
@@ -44,53 +47,64 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let sweeper: NodeJS.Timeout | undefined;
   const alarms = new Set<NodeJS.Timeout>();
 
-  const settle = async (job: Job, settlement: Parameters<Ledger['settle']>[0]['settlement']) => {
-    const { service, id } = job.entry;
-    const isOurs = await ledger.settle({ service, id, token: job.token, settlement });
-    if (!isOurs) log.warn({ key: id }, 'the lease had run out: another daemon may have sent the same');
-  };
-
   const deps: LaneDeps = {
     ...options,
     states: (services) => readStates(ledger, services, log),
     done: (job) => settle(job, { status: 'done' }),
-    retryAt: async (job, dueAtMs) => {
+    async retryAt(job, dueAtMs) {
+      if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
       await settle(job, { status: 'retry', dueAtMs });
       wakeAt(job.entry.service, dueAtMs);
     },
-    refuse: async (job, receiver) => {
+    async refuse(job, receiver) {
       await handOn(job, receiver);
       await settle(job, { status: 'done' });
     },
   };
-  const lanes = new Map([...receivers].map(([name, receiver]) => [name, new Lane(receiver, deps)] as const));
+  const lanes = new Map(receivers.map((receiver) => [receiver.name, new Lane(receiver, deps)] as const));
 
-  /** Queues a copy for the fallback beside an unchanged state. A copy that is refused too goes no further. */
-  async function handOn(job: Job, receiver: Receiver): Promise<void> {
-    const { service } = job.entry;
+  async function settle(job: Job, settlement: Settlement): Promise<void> {
+    if (job.lease === null) return;
+    const { service, id } = job.entry;
+    const isOurs = await ledger.settle({ service, id, token: job.lease.token, settlement });
+    if (!isOurs) log.warn({ key: id }, 'the lease had run out: another daemon may have sent the same');
+  }
+
+  /** Queues a copy for each fallback beside an unchanged state. A copy that is refused too goes no further. */
+  async function handOn(job: Job, receiver: MessageReceiver): Promise<void> {
+    const { service, id } = job.entry;
     if (receiver.fallbacks.length === 0 || job.insteadOf !== null) {
-      log.error({ receiver: receiver.name, key: job.entry.id }, 'a refused message has nobody else to go to');
+      log.error({ receiver: receiver.name, key: id }, 'a refused message has nobody else to go to');
+      return;
+    }
+    const entries = receiver.fallbacks.map((name) => toFallback(job, name));
+    if (job.lease === null) {
+      for (const entry of entries) carry({ ...job, entry, insteadOf: receiver.name });
       return;
     }
     for (let attempt = 0; attempt < COMMIT_ATTEMPTS; attempt += 1) {
       const { version, state } = await ledger.load(service);
-      const entries = receiver.fallbacks.map((name) => toFallback(job, name));
-      if (await ledger.commit({ service, expectedVersion: version, state, entries }))
+      if (await ledger.commit({ service, expectedVersion: version, state, entries })) {
         return wakeAt(service, nowMs());
+      }
     }
     throw new Error(`OUTBOX_CONTENDED: ${service} changed ${COMMIT_ATTEMPTS} times while a copy was queued`);
   }
 
+  /** Beyond the sweep the sweep finds it; nearer, it would be late. */
   function wakeAt(service: string, dueAtMs: number): void {
-    // Beyond the sweep the sweep finds it; nearer, it would be late.
     const inMs = dueAtMs - nowMs();
-    if (isStopped || inMs > options.sweepMs) return;
+    if (inMs <= options.sweepMs) after(inMs, () => void pump([service]));
+  }
+
+  function after(ms: number, act: () => void): void {
+    if (isStopped) return;
     const alarm = setTimeout(
       () => {
         alarms.delete(alarm);
-        void pump([service]);
+        act();
       },
-      Math.max(0, inMs),
+      Math.max(0, ms),
     );
     alarms.add(alarm);
   }
@@ -109,18 +123,23 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const now = nowMs();
     const claimed = await ledger.claim({ service, nowMs: now, leaseMs, limit: CLAIM_LIMIT });
     for (const one of claimed) {
+      const job = leased(one, now + leaseMs);
+      if (job && carry(job)) continue;
       const { entry, token } = one;
-      const job = toJob(one, now + leaseMs);
-      const lane = lanes.get(entry.receiver);
-      if (job && lane) {
-        lane.add(job);
-        continue;
-      }
-      observer.failed(entry.receiver, job ? 'unknown-receiver' : 'unreadable');
-      log.warn({ key: entry.id, receiver: entry.receiver }, job ? 'no such receiver' : 'not readable here');
+      const reason = job ? 'unknown-receiver' : 'unreadable';
+      observer.failed(entry.receiver, reason);
+      log.warn({ key: entry.id, receiver: entry.receiver, reason }, 'an entry cannot be sent from here');
       const settlement = { status: 'retry', dueAtMs: now + UNKNOWN_AGAIN_MS } as const;
       await ledger.settle({ service, id: entry.id, token, settlement });
     }
+    // A full hand: there may be more, and more may be for other receivers.
+    if (claimed.length === CLAIM_LIMIT) await take(service);
+  }
+
+  function carry(job: Job): boolean {
+    const lane = lanes.get(job.entry.receiver);
+    lane?.add(job);
+    return lane !== undefined;
   }
 
   return {
@@ -128,6 +147,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       sweeper ??= setInterval(() => void pump(), options.sweepMs);
     },
     pump,
+    sendDirectly(announcements) {
+      for (const announcement of announcements) {
+        const job = toJob(toEntry(announcement), null);
+        if (job) carry(job);
+      }
+    },
     async idle() {
       for (const lane of lanes.values()) await lane.idle();
     },
@@ -136,7 +161,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       clearInterval(sweeper);
       for (const alarm of alarms) clearTimeout(alarm);
       for (const lane of lanes.values()) await lane.idle();
-      for (const receiver of receivers.values()) receiver.notifier.close();
+      for (const receiver of receivers) receiver.notifier.close();
     },
   };
 }

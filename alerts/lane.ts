@@ -4,7 +4,7 @@ import type { Log } from './log.ts';
 import { type Merged, merge, type Parcel } from './merge.ts';
 import { type FailureReason, retryable, type SendOutcome } from './notify/notifier.ts';
 import type { Job } from './outbox.ts';
-import type { Receiver } from './receiver.ts';
+import type { MessageReceiver } from './receiver.ts';
 import type { PolicyState } from './state.ts';
 
 /** What a lane needs from its dispatcher. */
@@ -20,7 +20,7 @@ export interface LaneDeps {
   done(job: Job): Promise<void>;
   retryAt(job: Job, dueAtMs: number): Promise<void>;
   /** Hands the job to the receiver's fallback, or records that there is none; then it is done here. */
-  refuse(job: Job, receiver: Receiver): Promise<void>;
+  refuse(job: Job, receiver: MessageReceiver): Promise<void>;
 }
 
 /** Counts for metrics; called once for each message. */
@@ -38,7 +38,7 @@ export const GIVE_UP_AFTER_MS = 7 * 86_400_000;
  * waits, because a receiver that just failed would fail for the next message too.
  */
 export class Lane {
-  readonly #receiver: Receiver;
+  readonly #receiver: MessageReceiver;
   readonly #deps: LaneDeps;
   readonly #cap: Cap;
   #held: Job[] = [];
@@ -48,7 +48,7 @@ export class Lane {
   /** Failed sends by entry: an entry that the receiver chokes on goes behind the others. */
   readonly #failed = new Map<string, number>();
 
-  constructor(receiver: Receiver, deps: LaneDeps) {
+  constructor(receiver: MessageReceiver, deps: LaneDeps) {
     this.#receiver = receiver;
     this.#deps = deps;
     this.#cap = new Cap(receiver.messagesPerMinute, deps.nowMs());
@@ -56,9 +56,7 @@ export class Lane {
 
   add(job: Job): void {
     this.#held.push(job);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Resolves when nothing is held any more. */
@@ -78,12 +76,17 @@ export class Lane {
         this.#deps.log.warn({ receiver: this.#receiver.name, error: String(error) }, 'could not settle');
       }
     }
+    // In the same step as the last look at what is held, or a job that comes between would wait for the next one.
+    this.#running = null;
   }
 
   async #deliver(jobs: readonly Job[]): Promise<void> {
     const { nowMs, states } = this.#deps;
     const byAge = [...jobs].sort((a, b) => this.#order(a) - this.#order(b));
-    const merged: Merged = merge(byAge, await states([...new Set(jobs.map((job) => job.alert.service))]));
+    // What is sent past the store is not asked about there.
+    const stored = jobs.filter((job) => job.lease !== null);
+    const inStore = [...new Set(stored.map((job) => job.alert.service))];
+    const merged: Merged = merge(byAge, await states(inStore));
     for (const job of merged.outdated) await this.#finish(job);
     const size = this.#receiver.notifier.alertsPerMessage;
     for (let i = 0; i < merged.parcels.length; i += size) {
@@ -99,7 +102,7 @@ export class Lane {
     const { name } = this.#receiver;
     const jobs = parcels.flatMap((one) => one.jobs);
     // Past its lease somebody else may be sending the same: give it back rather than send it twice.
-    if (jobs.some((job) => job.leaseUntilMs - nowMs() < sendTimeoutMs)) {
+    if (jobs.some(({ lease }) => lease !== null && lease.untilMs - nowMs() < sendTimeoutMs)) {
       return this.#postpone(parcels, nowMs());
     }
     const outcome = await this.#attempt(parcels);

@@ -49,7 +49,7 @@ export function render(items: readonly Item[], options: RenderOptions): Message 
   const ordered = [...items].sort((a, b) => weight(b) - weight(a) || a.alert.firedAtMs - b.alert.firedAtMs);
   const lead = ordered[0];
   if (!lead) throw new Error('MESSAGE_EMPTY: render() needs at least one alert');
-  const first = `${plain(lead.alert.service)}: ${firstLine(lead.alert, options.nowMs)}`;
+  const first = `${nameOf(lead.alert)}: ${firstLine(lead.alert, options.nowMs)}`;
   const sections = ordered.slice(0, FULL_ITEMS).map((item) => ({ item, facts: factsOf(item, options) }));
   const rest = ordered.slice(FULL_ITEMS).map((item) => headline(item));
   return {
@@ -62,6 +62,7 @@ export function render(items: readonly Item[], options: RenderOptions): Message 
 
 /** The address of the service's month on the daemon's page. */
 export function pageUrl(externalUrl: string, alert: Alert): string {
+  if (alert.test || alert.service === '*') return `${externalUrl}/`;
   const month = alert.figures?.month ?? alert.month;
   return `${externalUrl}/#/${encodeURIComponent(alert.service)}${month ? `/${month}` : ''}`;
 }
@@ -81,7 +82,12 @@ function weight({ alert }: Item): number {
 }
 
 function headline({ alert, wasUndelivered }: Item): string {
-  return `[${statusOf(alert, wasUndelivered)}] ${plain(alert.service)}: ${titleOf(alert)}`;
+  return `[${statusOf(alert, wasUndelivered)}] ${nameOf(alert)}: ${titleOf(alert)}`;
+}
+
+function nameOf(alert: Alert): string {
+  if (alert.test) return 'roomwatch';
+  return alert.service === '*' ? 'all services' : plain(alert.service);
 }
 
 function subjectOf(ordered: readonly Item[]): string {

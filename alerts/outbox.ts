@@ -16,13 +16,13 @@ const bodySchema: z.ZodType<Body> = z.object({
   insteadOf: z.string().nullable(),
 });
 
-/** An entry in hand: claimed under a lease and read. */
+/** A message in hand. */
 export interface Job {
   readonly entry: OutboxEntry;
   readonly alert: Alert;
   readonly insteadOf: string | null;
-  readonly token: number;
-  readonly leaseUntilMs: number;
+  /** null for one that is sent past the store, because the store does not answer. */
+  readonly lease: { readonly token: number; readonly untilMs: number } | null;
 }
 
 export function toEntry({ id, receiver, alert }: Announcement): OutboxEntry {
@@ -37,8 +37,11 @@ export function toFallback(job: Job, fallback: string): OutboxEntry {
 }
 
 /** undefined when another version wrote the entry. */
-export function toJob({ entry, token }: ClaimedEntry, leaseUntilMs: number): Job | undefined {
+export function toJob(entry: OutboxEntry, lease: Job['lease']): Job | undefined {
   const body = bodySchema.safeParse(entry.body);
-  if (!body.success) return undefined;
-  return { entry, alert: body.data.alert, insteadOf: body.data.insteadOf, token, leaseUntilMs };
+  return body.success ? { entry, alert: body.data.alert, insteadOf: body.data.insteadOf, lease } : undefined;
+}
+
+export function leased({ entry, token }: ClaimedEntry, untilMs: number): Job | undefined {
+  return toJob(entry, { token, untilMs });
 }

@@ -112,6 +112,7 @@ export function fallOf(reading: Reading, nowMs: number): Fall | null {
 function blindOf(input: PolicyInput, state: PolicyState): Alert['blind'] {
   const unseen = unseenShare(input.sight, state.watchedSinceMs);
   return {
+    cause: 'agents',
     lastAliveAtMs: input.sight.lastAliveAtMs,
     unseenWindows: unseen.windows,
     recentWindows: unseen.of,

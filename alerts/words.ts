@@ -15,6 +15,8 @@ const TITLES: Readonly<Record<Step, string>> = {
 
 export function titleOf(alert: Alert): string {
   const { figures } = alert;
+  if (alert.test) return 'a test of its alerts';
+  if (alert.blind?.cause === 'store') return 'the store does not answer';
   switch (alert.step) {
     case 'budget':
       return figures ? `${figures.lost} of ${figures.allowed} allowed windows are lost` : TITLES.budget;
@@ -44,6 +46,7 @@ export function statusOf(alert: Alert, wasUndelivered: boolean): string {
 
 /** The sentence that a woken engineer reads first: what is lost if nothing changes, or what is so. */
 export function firstLine(alert: Alert, nowMs: number): string {
+  if (alert.test) return 'This is a test: nothing is wrong, and this receiver can be reached.';
   if (alert.kind === 'resolved') return resolution(alert);
   if (alert.kind === 'acknowledged') {
     return `Acknowledged by ${alert.acknowledgedBy ?? 'somebody'}: no reminders until it is resolved.`;
@@ -100,6 +103,9 @@ function breach({ figures, line, month }: Alert): string {
 }
 
 function blindness({ blind, timeZone, sinceMs, service }: Alert, nowMs: number): string {
+  if (blind?.cause === 'store') {
+    return `The store has not answered since ${bothTimes(sinceMs, timeZone)} (${span(nowMs - sinceMs)}): nothing is judged, and no other alert can fire.`;
+  }
   const hold = 'alerts on its service level neither fire nor resolve until one is back';
   if (blind && blind.recentWindows > 0 && blind.lastAliveAtMs !== null && blind.lastAliveAtMs > sinceMs) {
     return `${blind.unseenWindows} of the last ${blind.recentWindows} windows of ${service} were seen by no agent.`;

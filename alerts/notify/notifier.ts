@@ -1,3 +1,4 @@
+import type { Alert } from '../alert.ts';
 import type { Item } from '../message.ts';
 
 /**
@@ -16,6 +17,15 @@ export interface Notifier {
     options: { readonly nowMs: number; readonly signal: AbortSignal },
   ): Promise<SendOutcome>;
   close(): void;
+}
+
+/** One replica of a receiver that wants to be shown all that fires, again and again, rather than told of changes. */
+export interface Mirror {
+  /** Shows the alerts as they are now, firing and recently resolved ones. Sends nothing for an empty list. */
+  show(
+    alerts: readonly Alert[],
+    options: { readonly nowMs: number; readonly signal: AbortSignal },
+  ): Promise<SendOutcome>;
 }
 
 export type SendOutcome =

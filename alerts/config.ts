@@ -1,0 +1,266 @@
+import { z } from 'zod';
+import { SERVICE_PATTERN } from '../sla/outcome.ts';
+import { isPlainText, quote } from '../sla/text.ts';
+import { SEVERITIES, STEPS } from './alert.ts';
+import { PAGERDUTY_URL } from './notify/pagerduty.ts';
+import { DEFAULT_SETTINGS } from './settings.ts';
+
+/**
+ * The `alerting` section of the daemon's configuration, for the server's schema to include. A text that holds a
+ * secret is never repeated in a fault; the server's loader also takes it from `<key>File` or the environment.
+ */
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+const duration = z
+  .int()
+  .min(0)
+  .max(31 * DAY_MS);
+const share = z.number().min(0).max(1);
+const points = z.number().min(0).max(100);
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, {
+  error: ({ input }) => `is ${quote(input)}; a name is 1 to 64 letters, digits, dashes or underscores`,
+});
+const line = z
+  .string()
+  .min(1)
+  .max(998)
+  .refine((text) => isPlainText(text, 998), 'must be one line of text');
+const secret = z
+  .string()
+  .max(1_024)
+  .refine((text) => isPlainText(text, 1_024), 'must be one line of text');
+const httpUrl = z
+  .string()
+  .max(2_048)
+  .refine(isHttpUrl, 'must be an http:// or https:// address without a user or password in it');
+/** One address, without a display name. */
+const address = z
+  .string()
+  .max(254)
+  .regex(/^[^\s@<>",;:\\]+@[^\s@<>",;:\\]+$/, {
+    error: ({ input }) => `is ${quote(input)}; write one address such as ops@example.org`,
+  });
+const sender = z
+  .string()
+  .max(320)
+  .regex(/^(?:[^\r\n<>"]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/, {
+    error: ({ input }) => `is ${quote(input)}; write alerts@example.org or Name <alerts@example.org>`,
+  });
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return ['http:', 'https:'].includes(protocol) && username === '' && password === '';
+}
+
+const timing = z
+  .strictObject({
+    enabled: z.boolean(),
+    forMs: duration,
+    clearForMs: duration,
+    remindEveryMs: z.union([
+      z.literal(0),
+      z
+        .int()
+        .min(MINUTE_MS)
+        .max(31 * DAY_MS),
+    ]),
+  })
+  .partial();
+
+const { entryFailing, budget, near, blind, claim } = DEFAULT_SETTINGS;
+
+const settingsShape = {
+  steps: z.partialRecord(z.enum(STEPS), timing).default({}),
+  entryFailing: z
+    .strictObject({
+      belowPercent: points.default(entryFailing.belowPercent),
+      clearPercent: points.default(entryFailing.clearPercent),
+      minFailures: z.int().min(1).max(1_000_000).default(entryFailing.minFailures),
+      windowsInARow: z.int().min(1).max(288).default(entryFailing.windowsInARow),
+    })
+    .refine((it) => it.clearPercent >= it.belowPercent, {
+      path: ['clearPercent'],
+      message: 'is below belowPercent: it would clear while it still fires; raise it',
+    })
+    .prefault({}),
+  budget: z.strictObject({ lostShare: share.default(budget.lostShare) }).prefault({}),
+  near: z
+    .strictObject({
+      marginPoints: points.default(near.marginPoints),
+      clearMarginPoints: points.default(near.clearMarginPoints),
+      probability: share.default(near.probability),
+      clearProbability: share.default(near.clearProbability),
+      windowsLeft: z.int().min(0).max(1_000).default(near.windowsLeft),
+    })
+    .refine((it) => it.clearMarginPoints >= it.marginPoints, {
+      path: ['clearMarginPoints'],
+      message: 'is below marginPoints: it would clear while it still fires; raise it',
+    })
+    .refine((it) => it.clearProbability <= it.probability, {
+      path: ['clearProbability'],
+      message: 'is above probability: it would clear while it still fires; lower it',
+    })
+    .prefault({}),
+  blind: z
+    .strictObject({
+      // An agent reports once a minute: less than two minutes would call a healthy one silent.
+      silentMs: z
+        .int()
+        .min(2 * MINUTE_MS)
+        .max(DAY_MS)
+        .default(blind.silentMs),
+      coverage: share.default(blind.coverage),
+      clearCoverage: share.default(blind.clearCoverage),
+    })
+    .refine((it) => it.clearCoverage >= it.coverage, {
+      path: ['clearCoverage'],
+      message: 'is below coverage: it would clear while it still fires; raise it',
+    })
+    .prefault({}),
+  claim: z
+    .strictObject({
+      remindDaysBefore: z
+        .array(z.int().min(1).max(365))
+        .max(10)
+        .default([...claim.remindDaysBefore]),
+    })
+    .prefault({}),
+};
+
+const common = {
+  name,
+  minSeverity: z.enum(SEVERITIES).default('notice'),
+  steps: z.array(z.enum(STEPS)).min(1).nullable().default(null),
+  services: z.array(z.string().regex(SERVICE_PATTERN)).min(1).max(10_000).nullable().default(null),
+};
+const message = {
+  ...common,
+  /** Who is told when this one refuses. */
+  fallback: name.nullable().default(null),
+  messagesPerMinute: z.int().min(1).max(6_000).default(30),
+};
+
+const emailSchema = z
+  .strictObject({
+    ...message,
+    type: z.literal('email'),
+    host: line,
+    port: z.int().min(1).max(65_535).default(587),
+    tls: z.enum(['starttls', 'implicit', 'none']).default('starttls'),
+    ca: z.string().max(100_000).default(''),
+    user: line.or(z.literal('')).default(''),
+    password: secret.default(''),
+    from: sender,
+    to: z.array(address).min(1).max(50),
+    subject: z.enum(['status', 'stable']).default('status'),
+    reminders: z.boolean().default(true),
+  })
+  .refine((it) => it.tls !== 'none' || it.user === '' || isLoopback(it.host), {
+    path: ['tls'],
+    message: 'is none, which would send the password in the clear; use starttls or implicit',
+  })
+  .refine((it) => (it.user === '') === (it.password === ''), {
+    path: ['password'],
+    message: 'needs user, and user needs it; give both or neither',
+  });
+
+const webhookSchema = z.strictObject({
+  ...message,
+  type: z.literal('webhook'),
+  url: httpUrl,
+  token: secret.default(''),
+  secret: secret.default(''),
+  reminders: z.boolean().default(true),
+});
+
+const slackSchema = z.strictObject({
+  ...message,
+  type: z.literal('slack'),
+  url: httpUrl,
+  reminders: z.boolean().default(true),
+});
+
+const pagerDutySchema = z.strictObject({
+  ...message,
+  type: z.literal('pagerduty'),
+  routingKey: z
+    .string()
+    .regex(/^[A-Za-z0-9]{32}$/, { error: 'must be the 32 characters of an integration key' }),
+  url: httpUrl.default(PAGERDUTY_URL),
+  /** An incident reminds by itself. */
+  reminders: z.boolean().default(false),
+});
+
+const alertmanagerSchema = z
+  .strictObject({
+    ...common,
+    type: z.literal('alertmanager'),
+    /** Every replica, never a load balancer before them. */
+    urls: z.array(httpUrl).min(1).max(10),
+    user: line.or(z.literal('')).default(''),
+    password: secret.default(''),
+    token: secret.default(''),
+  })
+  .refine((it) => it.token === '' || it.user === '', {
+    path: ['token'],
+    message: 'is given together with user; keep one of them',
+  });
+
+export const receiverSchema = z.discriminatedUnion('type', [
+  emailSchema,
+  webhookSchema,
+  slackSchema,
+  pagerDutySchema,
+  alertmanagerSchema,
+]);
+export type ReceiverConfig = z.output<typeof receiverSchema>;
+
+export const alertingSchema = z
+  .strictObject({
+    /** Base of the daemon's page as people reach it, for links. */
+    externalUrl: z.union([z.literal(''), httpUrl]).default(''),
+    runbookUrl: z.union([z.literal(''), httpUrl]).default(''),
+    dryRun: z.boolean().default(false),
+    /** How long a message waits for company, so that many services at once are one message. */
+    groupWaitMs: z.int().min(0).max(MINUTE_MS).default(3_000),
+    ...settingsShape,
+    receivers: z.array(receiverSchema).max(100).default([]),
+    deadMansSwitch: z
+      .strictObject({
+        url: httpUrl,
+        intervalMs: z.int().min(5_000).max(DAY_MS).default(MINUTE_MS),
+      })
+      .nullable()
+      .default(null),
+  })
+  .superRefine(({ receivers }, context) => {
+    const fault = (i: number, key: string, text: string) =>
+      context.addIssue({ code: 'custom', path: ['receivers', i, key], message: text });
+    for (const [i, receiver] of receivers.entries()) {
+      if (receivers.findIndex((one) => one.name === receiver.name) < i) {
+        fault(i, 'name', `is ${quote(receiver.name)} like an earlier one; a name is given once`);
+      }
+      if (receiver.type === 'alertmanager' || receiver.fallback === null) continue;
+      const fallback = receivers.find((one) => one.name === receiver.fallback);
+      if (receiver.fallback === receiver.name)
+        fault(i, 'fallback', 'is the receiver itself; name another one');
+      else if (!fallback)
+        fault(i, 'fallback', `is ${quote(receiver.fallback)}, which is no receiver; add it`);
+      else if (fallback.type === 'alertmanager') {
+        fault(
+          i,
+          'fallback',
+          'is an alertmanager, which mirrors alerts and takes no messages; name another one',
+        );
+      }
+    }
+  });
+/** What `alertingSchema` gives: complete, every default filled in. */
+export type AlertingConfig = z.output<typeof alertingSchema>;
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
