@@ -118,7 +118,8 @@ export function compareStatement(input: unknown): StatementCheck {
   const verdicts = judgeFold({ month: found.month, terms: terms.terms, nowMs }, fold);
   // The entries stand as they are: they are what the figures are computed from.
   const again = { ...buildStatement(given.service, verdicts, []), exclusions: given.exclusions };
-  const difference = firstDifference(given, again);
+  // A changed row also changes figures; the row is what the reader wants to be shown.
+  const difference = firstDifference(given.rows, again.rows, 'rows') ?? firstDifference(given, again);
   return difference === null ? { ok: true } : differs(difference.path, sentenceOf(difference));
 }
 
