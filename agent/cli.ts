@@ -1,32 +1,17 @@
 import { join, resolve } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { type DestinationStream, pino } from 'pino';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { type AgentOptions, startAgent } from './app.ts';
 import { systemClock } from './clock.ts';
 import { readOutcomeStream } from './intake/stdin.ts';
+import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
 import { loadSettings } from './load-settings.ts';
 import type { Log } from './log.ts';
 import { DEFAULT_LISTEN, DEFAULT_SERVER, isServerUrl, type SettingsFile } from './settings.ts';
+import { runSimulate } from './simulate/command.ts';
 import { SpoolLockedError } from './spool/lock.ts';
 import { readToken } from './token.ts';
 import { AGENT_VERSION } from './version.ts';
-
-/** What the program may touch of its process, so that it runs the same under a test. */
-export interface AgentIo {
-  readonly stdin: Readable;
-  readonly stdout: Writable;
-  readonly stderr: Writable & { readonly isTTY?: boolean };
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
-  /** Aborted on SIGINT or SIGTERM. */
-  readonly signal: AbortSignal;
-}
-
-/** 0 done, 1 the answer is no, 2 bad usage or configuration. */
-export const EXIT = { done: 0, no: 1, usage: 2 } as const;
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const USAGE = `roomwatch-agent: takes room-entry outcomes and delivers them to the daemon, each exactly once
 
@@ -53,6 +38,12 @@ exit codes: 0 done; 1 not everything was counted in time, it waits in the spool;
 /** Runs the program; never throws. */
 export async function runAgent(args: readonly string[], io: AgentIo): Promise<ExitCode> {
   const say = (text: string) => io.stderr.write(`roomwatch-agent: ${text}\n`);
+  if (args[0] === 'simulate') {
+    return runSimulate(args.slice(1), io).catch((error: Error) => {
+      say(error.message);
+      return EXIT.no;
+    });
+  }
   const parsed = readArguments(args);
   if (!parsed.ok) {
     say(`${parsed.message}\nTry roomwatch-agent --help.`);
@@ -200,12 +191,6 @@ function readAddress(text: string): { host: string; port: number } | undefined {
   const port = Number(match?.[2]);
   if (!match || port > 65_535) return undefined;
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port };
-}
-
-function createLog(level: SettingsFile['log']['level'], destination: Writable): Log {
-  const stream: DestinationStream = { write: (line) => void destination.write(line) };
-  const formatters = { level: (label: string) => ({ level: label }) };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, stream);
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
