@@ -8,6 +8,7 @@ const { values } = parseArgs({
     agents: { type: 'string', default: '4' },
     store: { type: 'string', default: 'redis,embedded' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    'outcomes-per-second': { type: 'string', default: '2000' },
     'fault-every-ms': { type: 'string', default: '800' },
   },
 });
@@ -21,6 +22,7 @@ for (const store of values.store.split(',')) {
     outcomes: Number(values.outcomes),
     agents: Number(values.agents),
     seed: Number(values.seed),
+    outcomesPerSecond: Number(values['outcomes-per-second']),
     faultEveryMs: Number(values['fault-every-ms']),
     say: (text) => process.stderr.write(`${text}\n`),
   });

@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly outcomes: number;
   readonly agents: number;
   readonly seed: number;
+  /** Reported by all agents together, so that the faults have time to happen. */
+  readonly outcomesPerSecond: number;
   /** Mean time between two faults. */
   readonly faultEveryMs: number;
   readonly say?: (text: string) => void;
@@ -137,6 +139,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
           await reportUntilAccepted(agent, records);
           for (const record of records) add(reported, record);
           sent += n;
+          await sleep((n * options.agents * 1_000) / options.outcomesPerSecond);
           if (Math.floor(sent / 10_000) !== Math.floor((sent - n) / 10_000))
             say(`agent ${index}: ${sent} accepted`);
         }

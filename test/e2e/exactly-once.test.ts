@@ -9,7 +9,14 @@ for (const store of ['redis', 'embedded'] as const) {
   it(`every accepted outcome is counted exactly once on ${store} while everything is killed and cut (seed ${seed})`, {
     timeout: 240_000,
   }, async () => {
-    const result = await runChaos({ store, outcomes, agents: 3, seed, faultEveryMs: 700 });
+    const result = await runChaos({
+      store,
+      outcomes,
+      agents: 3,
+      seed,
+      outcomesPerSecond: 2_000,
+      faultEveryMs: 600,
+    });
     expect(result.counted).toEqual(result.reported);
     const attempts = Object.values(result.reported).reduce((sum, one) => sum + one.attempts, 0);
     expect(attempts).toBe(outcomes);
