@@ -54,7 +54,11 @@ export function explainWindow(
     })),
     state,
     closesAt: instantText(closes),
-    rule: ruleOf(row.verdict, terms, { isBelow, clauses: touching.map(({ clause }) => clause) }),
+    rule: ruleOf(row.verdict, terms, {
+      isBelow,
+      isEmpty: row.attempts === 0,
+      clauses: touching.map(({ clause }) => clause),
+    }),
     exclusions: touching.map(exclusionRecord),
     change,
     sentences: sentencesOf(row, { terms, state, change, isBelow }),
@@ -99,11 +103,17 @@ function ceilDivide(value: bigint, by: bigint): bigint {
 function ruleOf(
   verdict: Verdict,
   terms: Terms,
-  found: { readonly isBelow: boolean; readonly clauses: readonly ExclusionClause[] },
+  found: {
+    readonly isBelow: boolean;
+    readonly isEmpty: boolean;
+    readonly clauses: readonly ExclusionClause[];
+  },
 ): Explanation['rule'] {
   const threshold = `${terms.threshold.text} %`;
   switch (verdict) {
     case 'down':
+      if (found.isEmpty)
+        return { clause: '1.5', text: 'these terms call an observed window without requests down' };
       return { clause: '1.5', text: `a window whose success rate is lower than ${threshold} is unavailable` };
     case 'up':
       return found.isBelow
@@ -143,31 +153,35 @@ function sentencesOf(
     .map((cause) => `${failures[cause]} of cause ${cause}`);
   if (uncounted.length > 0) sentences.push(`Failures that do not count: ${uncounted.join(', ')}.`);
   if (row.excludedMinutes > 0) {
-    sentences.push(
-      `${row.excludedMinutes} of ${plural(row.minutes, 'minute')} excluded; the rest is judged alone.`,
-    );
+    const rest =
+      row.excludedMinutes === row.minutes ? 'nothing is left to judge' : 'the rest is judged alone';
+    sentences.push(`${row.excludedMinutes} of ${plural(row.minutes, 'minute')} excluded; ${rest}.`);
   }
   if (change?.kind === 'to-up') {
-    const successes =
+    const moved = `${change.reattributed} of the ${plural(counted.failures, 'failure')} attributed elsewhere`;
+    const added =
       change.successes === null
         ? ''
-        : `, or ${plural(change.successes, 'more success', 'more successes')} needed`;
-    sentences.push(
-      `To be up, ${change.reattributed} of the ${plural(counted.failures, 'failure')} would have to be somebody else's${successes}.`,
-    );
+        : `, or with ${plural(change.successes, 'more success', 'more successes')}`;
+    sentences.push(`It would be up with ${moved}${added}.`);
   }
   if (change?.kind === 'to-down' && !about.isBelow) {
-    sentences.push(`${plural(change.failures, 'more failure')} would have lost it.`);
+    const what = terms.minConsecutive > 1 ? 'put it below the threshold' : 'lost it';
+    sentences.push(`${plural(change.failures, 'more failure')} would have ${what}.`);
   }
   if (row.verdict === 'down' && row.lowVolume) {
     sentences.push(
       `Low volume: with fewer than ${terms.lowVolumeBelow} attempts a single failure can lose a window.`,
     );
   }
-  if (row.lateAttempts > 0)
+  if (row.lateAttempts > 0) {
     sentences.push(`${plural(row.lateAttempts, 'attempt')} came after it had closed.`);
-  if (state === 'provisional')
-    sentences.push(`Provisional: outcomes may still arrive for ${terms.graceMinutes} minutes after its end.`);
+  }
+  if (state === 'provisional') {
+    sentences.push(
+      `Provisional: what arrives within ${plural(terms.graceMinutes, 'minute')} of its end is not late.`,
+    );
+  }
   return sentences;
 }
 

@@ -5,7 +5,8 @@ export function nearestWord(typed: string, words: readonly string[]): string | u
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(typed.length / 3)) + 1;
   for (const word of words) {
-    const distance = editDistance(typed.toLowerCase(), word.toLowerCase());
+    const isBeginning = typed.length > 2 && word.startsWith(typed);
+    const distance = isBeginning ? 1 : editDistance(typed.toLowerCase(), word.toLowerCase());
     if (distance < least) {
       least = distance;
       nearest = word;

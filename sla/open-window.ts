@@ -18,8 +18,9 @@ export interface SpanCounts {
   readonly failures: number;
   /** Minutes, not excluded, in which somebody watched or something was counted. */
   readonly observedMinutes: number;
-  /** Minutes not excluded. */
+  /** Minutes not excluded, and how much of them has passed. */
   readonly minutes: number;
+  readonly elapsedMinutes: number;
 }
 
 type SpanInput = Pick<MonthInput, 'facts' | 'terms' | 'exclusions' | 'nowMs'>;
@@ -33,10 +34,11 @@ export function countSpan(input: SpanInput, fromMinute: number, toMinute: number
   });
   const begun = Math.ceil(input.nowMs / 60_000);
   const counting = countingOf(terms);
-  const sums = { attempts: 0, failures: 0, observedMinutes: 0, minutes: 0 };
+  const sums = { attempts: 0, failures: 0, observedMinutes: 0, minutes: 0, elapsedMinutes: 0 };
   for (let minute = fromMinute; minute < toMinute; minute += 1) {
     if (marks !== null && marks[minute - fromMinute] === 1) continue;
     sums.minutes += 1;
+    sums.elapsedMinutes += Math.min(1, Math.max(0, input.nowMs / 60_000 - minute));
     const at = minute - facts.firstMinute;
     if (at < 0 || at >= facts.minuteCount || minute >= begun) continue;
     const counted = countedAt(facts, at, counting);
@@ -72,28 +74,20 @@ export function readOpenWindow(input: MonthInput): OpenWindow | null {
   if (window < 0) return null;
   const spans = spansOf(month, window);
   const counts = spans.map((span) => countSpan(input, span.fromMinute, span.toMinute));
-  const minutes = sum(counts.map((one) => one.minutes));
+  const total = (value: (one: SpanCounts) => number) => counts.reduce((sum, one) => sum + value(one), 0);
+  const minutes = total((one) => one.minutes);
   if (minutes === 0) return null;
-  const attempts = sum(counts.map((one) => one.attempts));
-  const failures = sum(counts.map((one) => one.failures));
-  const startMinute = spans[0]!.fromMinute;
+  const attempts = total((one) => one.attempts);
+  const failures = total((one) => one.failures);
+  const elapsed = total((one) => one.elapsedMinutes);
 
-  const elapsed = sum(
-    spans.map((span) => {
-      const to = Math.min(span.toMinute, nowMs / 60_000);
-      if (to <= span.fromMinute) return 0;
-      const whole = countSpan(input, span.fromMinute, Math.floor(to)).minutes;
-      const isPartExcluded = countSpan(input, Math.floor(to), Math.floor(to) + 1).minutes === 0;
-      return whole + (isPartExcluded ? 0 : to - Math.floor(to));
-    }),
+  const startMinute = spans[0]!.fromMinute;
+  const hour = countSpan(input, startMinute - HISTORY_MINUTES, startMinute);
+  const perMinute = Math.max(
+    hour.observedMinutes > 0 ? hour.attempts / hour.observedMinutes : -1,
+    elapsed >= PACE_MINUTES ? attempts / elapsed : -1,
   );
-  const history = countSpan(input, startMinute - HISTORY_MINUTES, startMinute);
-  const rates = [
-    ...(history.observedMinutes > 0 ? [history.attempts / history.observedMinutes] : []),
-    ...(elapsed >= PACE_MINUTES ? [attempts / elapsed] : []),
-  ];
-  const expectedAttempts =
-    rates.length === 0 ? null : Math.ceil(attempts + Math.max(...rates) * (minutes - elapsed));
+  const expectedAttempts = perMinute < 0 ? null : Math.ceil(attempts + perMinute * (minutes - elapsed));
   const alreadyLost = expectedAttempts !== null && isDown(expectedAttempts, failures, terms);
   return {
     start: instantText(startMinute * 60_000),
@@ -125,8 +119,4 @@ function failuresToLose(
     else tooFew = middle;
   }
   return enough;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -18,17 +18,18 @@ function rejected(fix: string): Complaint {
 
 /** An object without unknown keys: a misspelt setting must not leave the default in force unnoticed. */
 export function strict<Shape extends z.core.$ZodShape>(shape: Shape) {
+  const known = Object.keys(shape);
   return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return rejected('write an object')(issue);
-      const known = Object.keys(shape);
-      const named = issue.keys.slice(0, 5).map((key: string) => {
-        const near = nearestWord(key, known);
-        return `${quote(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
-      });
-      return `has unknown keys: ${named.join(', ')}; known are ${known.join(', ')}`;
-    },
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `has unknown keys: ${issue.keys.map((key: string) => `${quote(key)} ${unknownKey(key, known)}`).join(', ')}`
+        : rejected('write an object')(issue),
   });
+}
+
+export function unknownKey(key: string, known: readonly string[]): string {
+  const near = nearestWord(key, known);
+  return near === undefined ? `is not one of ${known.join(', ')}` : `is unknown; did you mean ${near}?`;
 }
 
 /**
@@ -72,8 +73,10 @@ const zoneFix = rejected(
 );
 const timeZone = z.string({ error: zoneFix }).refine(isTimeZone, { error: zoneFix });
 
+export const TIER_FIELDS = { below: percent, voucherPercent: integer(1, 100) };
+
 const tiers = z
-  .array(strict({ below: percent, voucherPercent: integer(1, 100) }), {
+  .array(strict(TIER_FIELDS), {
     error: rejected('write a list of {below, voucherPercent}'),
   })
   .max(10, { error: 'has more than 10 tiers; leave out the extra ones' })
@@ -99,16 +102,21 @@ const countedCauses = z
   .transform((causes) => CAUSES.filter((cause) => causes.includes(cause)));
 
 const currencyFix = rejected('write an ISO 4217 code in capitals, like USD');
-const monthlyFee = strict({
+export const FEE_FIELDS = {
   amount: z.string({ error: rejected('write an amount as text, like "1234.50"') }),
   currency: z
     .string({ error: currencyFix })
     .refine((text) => currencyDecimals(text) !== undefined, { error: currencyFix }),
-}).refine((fee) => parseAmount(fee.amount, fee.currency) !== undefined, {
-  error:
-    'is not an amount of its currency; write digits with no more decimals than it has, like "1234.50" for USD',
-  path: ['amount'],
-});
+};
+const monthlyFee = strict(FEE_FIELDS).refine(
+  ({ amount, currency }) =>
+    currencyDecimals(currency) === undefined || parseAmount(amount, currency) !== undefined,
+  {
+    error:
+      'is not an amount of its currency; write digits with no more decimals than it has, like "1234.50" for USD',
+    path: ['amount'],
+  },
+);
 
 export const CLAIM_FIELDS = {
   openAfterBusinessDay: integer(0, 20),

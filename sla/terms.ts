@@ -1,7 +1,16 @@
 import type { Cause } from './cause.ts';
 import type { Percent } from './percent.ts';
 import { PRESET_NAMES, PRESETS, type PresetName } from './presets.ts';
-import { CLAIM_FIELDS, CUSTOMER_FIELDS, REQUIRED_FIELDS, reading, strict } from './terms-fields.ts';
+import {
+  CLAIM_FIELDS,
+  CUSTOMER_FIELDS,
+  FEE_FIELDS,
+  REQUIRED_FIELDS,
+  reading,
+  strict,
+  TIER_FIELDS,
+  unknownKey,
+} from './terms-fields.ts';
 
 export { PRESETS, type PresetName } from './presets.ts';
 
@@ -74,12 +83,21 @@ export type ParsedTerms =
   | { readonly ok: true; readonly terms: Terms }
   | { readonly ok: false; readonly faults: readonly TermsFault[] };
 
-const fileSchema = strict({
+const FILE_FIELDS = {
   preset: reading([...PRESET_NAMES, 'none']),
   ...REQUIRED_FIELDS,
   ...CUSTOMER_FIELDS,
   claim: strict(CLAIM_FIELDS).partial(),
-}).partial();
+};
+const fileSchema = strict(FILE_FIELDS).partial();
+
+/** By the field that holds the object; '' for the file itself. */
+const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(FILE_FIELDS),
+  tiers: Object.keys(TIER_FIELDS),
+  monthlyFee: Object.keys(FEE_FIELDS),
+  claim: Object.keys(CLAIM_FIELDS),
+};
 
 /**
  * The shape of a terms file; parses to frozen `Terms`. Without `preset` it is `trtc`, the contract that this
@@ -116,10 +134,13 @@ export const termsSchema = fileSchema.transform((given, context): Terms => {
 export function parseTerms(input: unknown): ParsedTerms {
   const parsed = termsSchema.safeParse(input ?? {});
   if (parsed.success) return { ok: true, terms: parsed.data };
-  const faults = parsed.error.issues.map(({ path, message }) => ({
-    path: path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
-    message,
-  }));
+  const faults = parsed.error.issues.flatMap((issue): TermsFault[] => {
+    const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    // One fault a key, so that each is pointed at where it stands.
+    const known = KNOWN_KEYS[path.find((key) => typeof key === 'string') ?? ''] ?? [];
+    return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known) }));
+  });
   return { ok: false, faults };
 }
 
