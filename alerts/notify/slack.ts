@@ -21,6 +21,8 @@ const SECTION_CHARACTERS = 3_000;
 const MESSAGE_CHARACTERS = 11_000;
 /** What a notification on a phone shows; the blocks tell the rest. */
 const FALLBACK_CHARACTERS = 1_000;
+/** Kept for the names of what does not fit. */
+const REST_CHARACTERS = 1_500;
 
 /** Posts to a Slack incoming webhook: 200 with `ok` is sent, 4xx is final, 429 waits as told. */
 export function openSlack(options: SlackOptions): Notifier {
@@ -55,14 +57,14 @@ function messageOf(items: readonly Item[], links: Links, nowMs: number): object 
   // One block is kept for what does not fit.
   for (const item of items.slice(0, FULL_ITEMS)) {
     const text = cut(sectionOf(item, links, nowMs), SECTION_CHARACTERS);
-    if (blocks.length >= BLOCKS - 1 || characters + text.length > MESSAGE_CHARACTERS) break;
+    if (blocks.length >= BLOCKS - 1 || characters + text.length > MESSAGE_CHARACTERS - REST_CHARACTERS) break;
     blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
     characters += text.length;
     told += 1;
   }
   if (told < items.length) {
     const names = [...new Set(items.slice(told).map(({ alert }) => plain(alert.service)))].join(', ');
-    const text = cut(`And ${items.length - told} more: ${escapeSlack(names)}`, SECTION_CHARACTERS);
+    const text = cut(`And ${items.length - told} more: ${escapeSlack(names)}`, REST_CHARACTERS);
     blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
   }
   const text = cut(escapeSlack(`${message.subject}. ${message.firstLine}`), FALLBACK_CHARACTERS);
