@@ -155,7 +155,7 @@ function outcomesOf(random: Random, service: string, startMs: number, endMs: num
         if (random.next() < 0.5) record.extraCode = random.pick([-10_015, 70_001, 0, 7]);
       }
     }
-    if (random.next() < 0.3) record.id = `${service}-${random.integer(0, 9)}`;
+    if (random.next() < 0.3) record.id = `${service}-${k}`;
     lines.push(JSON.stringify(record));
     // An application that repeats a report repeats it as it was.
     if (record.id !== undefined && random.next() < 0.3) lines.push(lines.at(-1)!);
