@@ -112,7 +112,7 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
   if (!replayed.isComplete) {
     await write(
       io.stderr,
-      `stopped after ${replayed.lines.toLocaleString('en-US')} lines; nothing was read\n`,
+      `stopped after ${replayed.lines.toLocaleString('en-US')} lines; no reading was made\n`,
     );
     return EXIT.no;
   }

@@ -24,7 +24,10 @@ export function verifyStatement(text: string): Verification {
   }
   const { sha256, ...statement } = read.data;
   const check = compareStatement(statement);
-  if (!check.ok) return { status: 'differs', message: sentence(check.path, check.message) };
+  if (!check.ok) {
+    const message = check.message.startsWith(check.path) ? check.message : `${check.path} ${check.message}`;
+    return { status: 'differs', message: `${message}${windowName(statement, check.path)}` };
+  }
   const hash = createHash('sha256').update(canonicalize(statement)).digest('hex');
   if (sha256 !== hash) {
     const message = `sha256 is ${quote(sha256)}; the statement gives ${quote(hash)}: it was altered after it was made`;
@@ -33,8 +36,12 @@ export function verifyStatement(text: string): Verification {
   return { status: 'verified', statement: statement as unknown as Statement, hash };
 }
 
-function sentence(path: string, message: string): string {
-  return message.startsWith(path) ? message : `${path} ${message}`;
+/** Which window `rows[17]` is, for a reader who does not count from 0. */
+function windowName({ rows }: Record<string, unknown>, path: string): string {
+  const index = /^rows\[(\d+)\]/.exec(path)?.[1];
+  const row: unknown = index === undefined || !Array.isArray(rows) ? undefined : rows[Number(index)];
+  const start = typeof row === 'object' && row !== null ? Reflect.get(row, 'start') : undefined;
+  return typeof start === 'string' && start !== '' ? ` (the window of ${start.slice(0, 40)})` : '';
 }
 
 function readJson(
