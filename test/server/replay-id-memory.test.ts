@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { IdHash } from '../../server/replay/id-hash.ts';
+import { IdMemory } from '../../server/replay/id-memory.ts';
+
+const NOON_MINUTE = Date.UTC(2026, 10, 3, 12) / 60_000;
+const SPAN = 60;
+
+function hashOf(id: string): IdHash {
+  const hash = new IdHash();
+  hash.ofText(id);
+  return hash;
+}
+
+const lanes = ({ a, b, c }: IdHash) => [a, b, c];
+
+describe('the hash of an id', () => {
+  it('is that of its bytes, wherever they stand and whatever stands behind them', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', maxLength: 40 }),
+        fc.nat(9),
+        fc.nat(255),
+        (id, offset, filler) => {
+          const bytes = new TextEncoder().encode(id);
+          const buffer = new Uint8Array(offset + bytes.length + 16).fill(filler);
+          buffer.set(bytes, offset);
+          const hash = new IdHash();
+          hash.ofBytes(new DataView(buffer.buffer), offset, offset + bytes.length);
+          expect(lanes(hash)).toEqual(lanes(hashOf(id)));
+        },
+      ),
+    );
+  });
+
+  it('differs among a hundred thousand ids that differ little, in every lane', () => {
+    const seen = [new Set<number>(), new Set<number>(), new Set<number>()];
+    const whole = new Set<string>();
+    for (let n = 0; n < 100_000; n++) {
+      const hash = lanes(hashOf(`request-${n}`));
+      hash.forEach((lane, index) => void seen[index]!.add(lane));
+      whole.add(hash.join());
+    }
+    expect(whole.size).toBe(100_000);
+    // Of 10^5 random numbers of 32 bits, one or two pairs agree; a weak lane would show dozens.
+    for (const lane of seen) expect(lane.size).toBeGreaterThan(100_000 - 12);
+  });
+});
+
+describe('the memory of ids', () => {
+  it('answers as a map of every id would, while there is room', () => {
+    const report = fc.tuple(fc.nat(40), fc.integer({ min: -3 * SPAN, max: 3 * SPAN }));
+    fc.assert(
+      fc.property(fc.array(report, { maxLength: 300 }), (reports) => {
+        const memory = new IdMemory({ spanMinutes: SPAN });
+        const model = new Map<number, number>();
+        for (const [id, offset] of reports) {
+          const minute = NOON_MINUTE + offset;
+          const known = model.get(id);
+          const isRepeat = known !== undefined && Math.abs(known - minute) <= SPAN;
+          if (!isRepeat) model.set(id, minute);
+          expect(memory.isRepeat(hashOf(`id-${id}`), minute)).toBe(isRepeat);
+        }
+      }),
+    );
+  });
+
+  it('knows every id of the span again after hundreds of thousands of others, in a small table', () => {
+    const memory = new IdMemory({ spanMinutes: SPAN, mostSlots: 1 << 17 });
+    const perMinute = 500;
+    for (let minute = 0; minute < 600; minute++) {
+      for (let n = 0; n < perMinute; n++) {
+        if (memory.isRepeat(hashOf(`${minute}/${n}`), NOON_MINUTE + minute))
+          throw new Error('a new id was known');
+      }
+      // The oldest of the span and one of its middle.
+      for (const ago of [SPAN, SPAN / 2]) {
+        if (minute < ago) continue;
+        const hash = hashOf(`${minute - ago}/${minute % perMinute}`);
+        if (!memory.isRepeat(hash, NOON_MINUTE + minute)) throw new Error(`forgotten after ${ago} minutes`);
+      }
+    }
+    expect(memory.forgottenEarly).toBe(0);
+    expect(memory.held).toBeLessThanOrEqual((1 << 17) * 0.75);
+  });
+
+  it('forgets the farthest and counts them when the span holds more than its table may', () => {
+    const memory = new IdMemory({ spanMinutes: SPAN, mostSlots: 1 << 10 });
+    const ids = 5_000;
+    for (let n = 0; n < ids; n++) memory.isRepeat(hashOf(`${n}`), NOON_MINUTE + Math.floor(n / 100));
+    expect(memory.held).toBeLessThanOrEqual((1 << 10) * 0.75);
+    expect(memory.held + memory.forgottenEarly).toBe(ids);
+    expect(memory.isRepeat(hashOf(`${ids - 1}`), NOON_MINUTE + 49)).toBe(true);
+    expect(memory.isRepeat(hashOf('0'), NOON_MINUTE + 49)).toBe(false);
+  });
+
+  it('makes room even when all of its ids are of one minute', () => {
+    const memory = new IdMemory({ spanMinutes: SPAN, mostSlots: 1 << 10 });
+    for (let n = 0; n < 5_000; n++) memory.isRepeat(hashOf(`${n}`), NOON_MINUTE);
+    expect(memory.held).toBeLessThanOrEqual((1 << 10) * 0.75);
+    expect(memory.held + memory.forgottenEarly).toBe(5_000);
+  });
+
+  it('does not forget a day of ids for one stray clock', () => {
+    const memory = new IdMemory({ spanMinutes: SPAN, mostSlots: 1 << 10 });
+    // The table is cleared for the 768th id, which is the one with the stray clock.
+    for (let n = 0; n < 767; n++) memory.isRepeat(hashOf(`${n}`), NOON_MINUTE + (n < 600 ? -2 * SPAN : 0));
+    memory.isRepeat(hashOf('stray'), NOON_MINUTE + 10 * SPAN);
+    expect(memory.held).toBeLessThan(767);
+    for (let n = 600; n < 767; n++) expect(memory.isRepeat(hashOf(`${n}`), NOON_MINUTE)).toBe(true);
+  });
+});
