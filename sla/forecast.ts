@@ -27,6 +27,8 @@ export interface Transitions {
   readonly downDown: number;
 }
 
+const NONE: Transitions = { upUp: 0, upDown: 0, downUp: 0, downDown: 0 };
+
 /** Imagined observations before the first real one; each number above 0. */
 export interface Prior {
   readonly up: { readonly lost: number; readonly kept: number };
@@ -41,7 +43,7 @@ export const DEFAULT_PRIOR: Prior = { up: { lost: 1, kept: 6_999 }, down: { lost
 
 /** Transitions between a month's closed windows; one that is excluded or that nobody watched joins nothing. */
 export function transitionsOf(verdicts: MonthVerdicts): Transitions {
-  const counts = { upUp: 0, upDown: 0, downUp: 0, downDown: 0 };
+  const counts = { ...NONE };
   let before: boolean | null = null;
   for (let window = 0; window < verdicts.verdict.length; window += 1) {
     if (verdicts.minutes[window] === 0) continue;
@@ -97,26 +99,29 @@ const TAIL = { share: 0.05, deviations: 1.645 } as const;
 /**
  * What the month will come to: its losses so far, and the chain for the windows that can still be lost, which
  * are those that have not ended and are not wholly excluded. A window in progress that is already lost is taken
- * as lost. Breach probabilities and interval come from the posteriors; the expectation and the `a` and `b`
+ * as lost, and the chain learns from it, so that nothing jumps when it ends. Breach probabilities and interval come from the posteriors; the expectation and the `a` and `b`
  * shown are at their means.
  */
 export function project(input: ProjectionInput): Projection {
   const { verdicts, lines, openWindow, history } = input;
   const least = verdicts.terms.minConsecutive;
-  const seen = transitionsOf(verdicts);
-  const chain = chainOf(history === undefined ? seen : addTransitions(seen, history), input.prior);
-  const means = { a: meanOf(chain.a), b: meanOf(chain.b), least };
-
   const run = lastRun(verdicts);
   const isOpenLost = openWindow?.alreadyLost ?? false;
+  let seen = transitionsOf(verdicts);
+  if (isOpenLost) seen = addTransitions(seen, run > 0 ? { ...NONE, downDown: 1 } : { ...NONE, upDown: 1 });
+  if (history !== undefined) seen = addTransitions(seen, history);
+  const chain = chainOf(seen, input.prior);
+  const means = { a: meanOf(chain.a), b: meanOf(chain.b), least };
   const lost = input.lost + (isOpenLost ? lossesOfStep(run, least) : 0);
   const outlook = {
     windows: windowsToCome(verdicts) - (isOpenLost ? 1 : 0),
     run: isOpenLost ? run + 1 : run,
   };
 
+  // A run that is still too short to count is lost with the window that completes it.
+  const reach = outlook.windows + (outlook.run < least ? outlook.run : 0);
   const farthest = Math.max(INTERVAL_LOSSES, ...lines.map((line) => line.allowed - lost));
-  const most = Math.min(outlook.windows, farthest);
+  const most = Math.min(reach, farthest);
   const distribution =
     least === 1 ? lossDistribution(outlook, chain, most) : stepDistribution(outlook, means, most);
   const expected = expectedLosses(outlook, means);
@@ -133,7 +138,7 @@ export function project(input: ProjectionInput): Projection {
     breachProbability: Object.fromEntries(
       lines.map((line) => {
         const allowed = line.allowed - lost;
-        return [line.target, allowed >= outlook.windows ? 0 : probabilityOfMore(distribution, allowed)];
+        return [line.target, allowed >= reach ? 0 : probabilityOfMore(distribution, allowed)];
       }),
     ),
     a: means.a,

@@ -8,7 +8,8 @@ export function logGamma(x: number): number {
   }
   const inverse = 1 / at;
   const square = inverse * inverse;
-  const series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1_260 - square / 1_680)));
+  const series =
+    inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1_260 - square * (1 / 1_680 - square / 1_188))));
   return shift + (at - 0.5) * Math.log(at) - at + HALF_LOG_TWO_PI + series;
 }
 
