@@ -3,6 +3,7 @@ import { type CauseRow, createCauseLookup } from '../sla/causes.ts';
 import type { BackoffSettings } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConnectionSettings } from './connection.ts';
+import { followFile } from './intake/follow.ts';
 import { type HttpIntake, startHttpIntake } from './intake/http.ts';
 import { Link } from './link.ts';
 import { type Log, silentLog } from './log.ts';
@@ -25,6 +26,8 @@ export interface AgentOptions {
   /** Left out: no HTTP intake. Port 0 = any. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly origins?: readonly string[];
+  /** Absolute paths of NDJSON files to follow. */
+  readonly follow?: readonly string[];
   /** Rows of the operator's own for the cause of a code. */
   readonly causes?: readonly CauseRow[];
   readonly spool?: Partial<SpoolSettings>;
@@ -150,6 +153,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await spool.close();
     throw error;
   }
+  const followers = (options.follow ?? []).map((path) =>
+    followFile({ path, receiver, spool, metrics, clock, log }),
+  );
   running.start();
 
   return {
@@ -166,6 +172,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     flush: (withinMs) => running.flush(withinMs),
     stop: async (flushMs = STOP_FLUSH_MS) => {
       await http?.stop();
+      await Promise.all(followers.map((follower) => follower.stop()));
       await ticker.stop();
       await spool.commit().catch(() => {});
       await spool

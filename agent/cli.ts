@@ -175,6 +175,9 @@ function agentOptions(
     services,
     spool: { maxBytes, minFreeBytes, maxAgeMs: maxAgeDays * 86_400_000 },
     origins: settings.origins,
+    follow: values.follow
+      ? values.follow.map((path) => resolve(io.cwd, path))
+      : settings.follow.map((path) => resolve(folder, path)),
     causes: settings.causes.map(({ extraCode, ...row }) =>
       extraCode === undefined ? row : { ...row, extraCode },
     ),

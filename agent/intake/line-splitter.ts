@@ -1,5 +1,7 @@
 /** A line that is longer cannot be an outcome; it is dropped as it comes and reported once. */
-export const LINE_BYTES = 64 * 1024;
+const LINE_BYTES = 64 * 1024;
+
+export const TOO_LONG = `the line has more than ${LINE_BYTES} bytes; write one outcome a line`;
 
 export interface SplitLine {
   /** Without its line feed; undefined for a line that was too long. */

@@ -5,7 +5,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { Receiver } from '../receiver.ts';
 import type { Spool } from '../spool/spool.ts';
 import { FaultLog } from './fault-log.ts';
-import { LINE_BYTES, LineSplitter } from './line-splitter.ts';
+import { LineSplitter, TOO_LONG } from './line-splitter.ts';
 
 export interface StreamIntakeOptions {
   readonly receiver: Receiver;
@@ -91,5 +91,3 @@ async function takeUntilDurable(
     }
   }
 }
-
-export const TOO_LONG = `the line has more than ${LINE_BYTES} bytes; write one outcome a line`;

@@ -33,6 +33,9 @@ export type Positions = Readonly<Record<string, FilePosition>>;
 export interface FilePosition {
   readonly inode: number;
   readonly offset: number;
+  /** Of the file's first bytes: tells it from another that got its inode. */
+  readonly headBytes: number;
+  readonly headCrc: number;
 }
 
 /** Labels as an array, because the names of the fields would be half of the journal. */

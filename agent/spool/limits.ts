@@ -34,6 +34,4 @@ export const SPOOL_BOUNDS = {
   recentBytes: 1024 * 1024,
   /** Sequence numbers by which the durable mark of what may have been sent runs ahead. */
   sendAhead: 256,
-  /** Followed files whose positions are kept. */
-  positions: 64,
 } as const;
