@@ -1,0 +1,199 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_SETTINGS } from '../../alerts/settings.ts';
+import { isBlind } from '../../alerts/sight.ts';
+import { readState } from '../../alerts/state.ts';
+import { Play, type Said } from './play.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, Scene, WINDOW_MS } from './scene.ts';
+
+/** A service month of some days, and what happens in it: all positions are shares of the month. */
+interface Story {
+  readonly days: number;
+  readonly bursts: readonly { at: number; windows: number }[];
+  readonly blind: readonly { at: number; minutes: number }[];
+  readonly exclusions: readonly { at: number; windows: number; enteredAfterHours: number }[];
+}
+
+const share = fc.double({ min: 0, max: 0.999, noNaN: true });
+const storyOf = (days: fc.Arbitrary<number>): fc.Arbitrary<Story> =>
+  fc.record({
+    days,
+    bursts: fc.array(fc.record({ at: share, windows: fc.integer({ min: 1, max: 6 }) }), { maxLength: 5 }),
+    blind: fc.array(fc.record({ at: share, minutes: fc.integer({ min: 1, max: 150 }) }), { maxLength: 3 }),
+    exclusions: fc.array(
+      fc.record({
+        at: share,
+        windows: fc.integer({ min: 1, max: 12 }),
+        enteredAfterHours: fc.integer({ min: 0, max: 30 }),
+      }),
+      { maxLength: 2 },
+    ),
+  });
+
+/** Small months are judged fast, so there are many of them; whole ones are few. */
+const MONTHS = [
+  { name: 'part months', story: storyOf(fc.constantFrom(1, 2, 4, 7)), runs: 30 },
+  { name: 'whole months', story: storyOf(fc.constant(30)), runs: 4 },
+];
+
+interface Telling {
+  readonly scene: Scene;
+  readonly said: readonly Said[];
+  /** At each evaluation: whether nobody was watching, and the windows lost. */
+  readonly looks: readonly { atMs: number; isBlind: boolean; lost: number; month: string }[];
+}
+
+/** Lives through a story, looking every five minutes around its events and every eight hours otherwise. */
+function tell(story: Story, options: { throughText?: boolean } = {}): Telling {
+  const serviceEnd = new Date(Date.UTC(2026, 10, story.days)).toISOString().slice(0, 10);
+  const scene = new Scene({ terms: { serviceStart: '2026-11-01' }, extraDays: 1 });
+  const partial = new Scene({ terms: { serviceStart: '2026-11-01', serviceEnd }, extraDays: 0 });
+  // The last month goes on for a day in a service without an end, so that its end is seen from the next one.
+  const monthMs = story.days * DAY_MS;
+  const subject = story.days === 30 ? scene : partial;
+  const at = (position: number) => subject.startMs + Math.floor((position * monthMs) / WINDOW_MS) * WINDOW_MS;
+  const looks = new Set<number>();
+  const around = (fromMs: number, toMs: number) => {
+    for (let ms = fromMs - 10 * MINUTE_MS; ms <= toMs + 95 * MINUTE_MS; ms += WINDOW_MS) {
+      looks.add(ms);
+      looks.add(ms + 20_000);
+    }
+  };
+  const endMs = subject.startMs + monthMs;
+  for (const { at: position, windows } of story.bursts) {
+    const fromMs = at(position);
+    subject.fail(fromMs, Math.min(endMs, fromMs + windows * WINDOW_MS), { attempts: 100, failures: 50 });
+    around(fromMs, fromMs + windows * WINDOW_MS);
+  }
+  for (const { at: position, minutes } of story.blind) {
+    const fromMs = at(position);
+    subject.blind(fromMs, Math.min(endMs, fromMs + minutes * MINUTE_MS));
+    around(fromMs, fromMs + minutes * MINUTE_MS);
+  }
+  const entries = story.exclusions.map(({ at: position, windows, enteredAfterHours }) => {
+    const fromMs = at(position);
+    const enteredAtMs = fromMs + enteredAfterHours * HOUR_MS;
+    around(enteredAtMs, enteredAtMs);
+    return { fromMs, toMs: fromMs + windows * WINDOW_MS, enteredAtMs };
+  });
+  for (let ms = subject.startMs; ms < endMs; ms += 8 * HOUR_MS) looks.add(ms);
+  const lastMs = story.days === 30 ? endMs + 3 * HOUR_MS : endMs - 1;
+  if (story.days === 30) around(endMs, endMs);
+
+  const play = new Play();
+  const told: Telling['looks'][number][] = [];
+  const entered = new Set<number>();
+  for (const nowMs of [...looks].sort((a, b) => a - b)) {
+    if (nowMs < subject.startMs || nowMs > lastMs) continue;
+    for (const [i, one] of entries.entries()) {
+      if (one.enteredAtMs > nowMs || entered.has(i)) continue;
+      entered.add(i);
+      subject.exclude(one.fromMs, one.toMs);
+    }
+    if (options.throughText) play.state = reread(play);
+    const seen = subject.at(nowMs);
+    const { watchedSinceMs } = play.state;
+    play.decide(nowMs, seen);
+    told.push({
+      atMs: nowMs,
+      isBlind: isBlind(seen.sight, DEFAULT_SETTINGS.blind.silentMs, nowMs, watchedSinceMs),
+      lost: seen.reading.budget.lost,
+      month: seen.reading.month,
+    });
+  }
+  return { scene: subject, said: play.said, looks: told };
+}
+
+/** As after a restart: what the store keeps is text. */
+function reread(play: Play): Play['state'] {
+  const state = readState(JSON.parse(JSON.stringify(play.state)));
+  if (state === 'unreadable') throw new Error('a state that was written cannot be read');
+  return state;
+}
+
+const byKey = (said: readonly Said[]): Said[][] => {
+  const groups = new Map<string, Said[]>();
+  for (const one of said) groups.set(one.alert.key, [...(groups.get(one.alert.key) ?? []), one]);
+  return [...groups.values()];
+};
+
+/** What must be true of every story; each throws when it is not. */
+const CLAIMS: Readonly<Record<string, (telling: Telling, story: Story) => void>> = {
+  'an episode is said once and ends at most once, after it was said'({ said }) {
+    for (const episode of byKey(said)) {
+      const kinds = episode.map(({ alert }) => alert.kind);
+      expect([['firing'], ['firing', 'resolved']]).toContainEqual(kinds);
+    }
+  },
+
+  'a step begins anew only after its last episode has ended'({ said }) {
+    const open = new Set<string>();
+    for (const { alert } of said) {
+      const watch = [alert.step, alert.month, alert.line].join();
+      expect(open.has(watch)).toBe(alert.kind === 'resolved');
+      if (alert.kind === 'resolved') open.delete(watch);
+      else open.add(watch);
+    }
+  },
+
+  'while nobody watches, nothing is said but that'({ said, looks }) {
+    const blindAt = new Set(looks.filter((look) => look.isBlind).map((look) => look.atMs));
+    const whileBlind = said.filter(({ atMs }) => blindAt.has(atMs)).map(({ alert }) => alert.step);
+    expect(whileBlind.filter((step) => step !== 'blind' && step !== 'claim')).toEqual([]);
+  },
+
+  'the target is never breached without a warning, unless one batch carried both'({ said, looks, scene }) {
+    const { allowed } = scene.at(scene.startMs).reading.budget;
+    for (const { alert, atMs } of said) {
+      if (alert.step !== 'breached' || alert.line !== '99.9' || alert.kind !== 'firing') continue;
+      const before = said.filter((one) => one.atMs < atMs && one.alert.month === alert.month);
+      const isWarned = before.some(({ alert: { step } }) => step === 'near' || step === 'last-window');
+      // Seen twice with something lost and two windows or fewer left, long enough to settle: time to warn.
+      const couldWarn = looks.some((look, i) => {
+        const last = looks[i - 1];
+        return (
+          last !== undefined &&
+          look.atMs < atMs &&
+          look.month === alert.month &&
+          !look.isBlind &&
+          !last.isBlind &&
+          look.lost >= Math.max(1, allowed - 2) &&
+          look.lost <= allowed &&
+          last.lost === look.lost &&
+          look.atMs - last.atMs >= 15_000
+        );
+      });
+      expect(isWarned || !couldWarn).toBe(true);
+    }
+  },
+
+  'a restart before every single decision changes nothing'({ said }, story) {
+    expect(tell(story, { throughText: true }).said).toEqual(said);
+  },
+
+  'the end of a whole month ends everything that was said of it'({ said }, story) {
+    // A service that is blind at the end is frozen; a part month here ends with its service.
+    if (story.days < 30 || story.blind.length > 0) return;
+    for (const episode of byKey(said)) {
+      if (episode[0]?.alert.month === '2026-11') expect(episode.at(-1)?.alert.kind).toBe('resolved');
+    }
+  },
+};
+
+describe.each(MONTHS)('whatever happens, in $name', ({ story, runs }) => {
+  it(`holds: ${Object.keys(CLAIMS).join('; ')}`, { timeout: 120_000 }, () => {
+    fc.assert(
+      fc.property(story, (one) => {
+        const telling = tell(one);
+        for (const [claim, holds] of Object.entries(CLAIMS)) {
+          try {
+            holds(telling, one);
+          } catch (error) {
+            throw new Error(`not true: ${claim}`, { cause: error });
+          }
+        }
+      }),
+      { numRuns: runs },
+    );
+  });
+});
