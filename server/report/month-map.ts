@@ -39,42 +39,69 @@ export function monthMap(
   const gap = columns >= WIDE_COLUMNS ? ' ' : '';
   const days = Math.ceil((view.month.windows * view.month.windowMinutes) / MINUTES_A_DAY);
   const rows: string[] = [];
-  const seen = new Set<number>();
+  const seen = new Set<Mark>();
   for (let day = 0; day < days; day++) {
     const { date, weekday } = dayOf(view.month, day);
-    const cells: string[] = [];
-    for (let hour = 0; hour < HOURS; hour += hoursPerCell) {
-      const from = day * MINUTES_A_DAY + hour * 60;
-      const worst = worstOf(view, from, from + hoursPerCell * 60);
-      seen.add(worst);
-      const { sign, tone } = MARKS[worst]!;
-      const isQuarter = hour > 0 && hour % 6 === 0 && hoursPerCell === 1;
-      cells.push(`${isQuarter ? ' ' : ''}${paint(tone, sign)}`);
-    }
+    const cells = Array.from({ length: HOURS / hoursPerCell }, (_, cell) => {
+      const from = day * MINUTES_A_DAY + cell * hoursPerCell * 60;
+      return MARKS[worstOf(view, from, from + hoursPerCell * 60)]!;
+    });
+    for (const mark of cells) seen.add(mark);
     const lost = lostOn(view, day);
     const tail = lost === 0 ? '' : `  ${paint('bad', `${lost} lost`)}`;
-    rows.push(`${weekday} ${date.slice(8)}  ${cells.join(gap)}${tail}`.trimEnd());
+    const drawn = rowText(cells, { gap, isQuartered: hoursPerCell === 1, paint });
+    rows.push(`${weekday} ${date.slice(8)}  ${drawn}${tail}`.trimEnd());
   }
-  const used = MARKS.filter((mark, index) => seen.has(index) && mark.sign !== ' ');
-  const legend = used.map(({ sign, tone, meaning }) => `${paint(tone, sign)} ${meaning}`);
-  return [hourLine(hoursPerCell, gap), ...rows, ...legendLines(legend, used, columns)];
+  const used = MARKS.filter((mark) => seen.has(mark) && mark !== MARKS[TO_COME]);
+  return [...hourLines(hoursPerCell, gap), ...rows, ...legendLines(used, columns, paint)];
 }
 
-/** '00', '06', '12', '18' above the cells where they begin. */
-function hourLine(hoursPerCell: number, gap: string): string {
-  const marks = ['00', '06', '12', '18'];
-  if (hoursPerCell > 1)
-    return `        ${marks.map((mark) => mark[0]).join('')}\n        ${marks.map((mark) => mark[1]).join('')}`;
+/** A day's cells, with one colour sequence for neighbours alike and none for what is blank. */
+function rowText(
+  cells: readonly Mark[],
+  { gap, isQuartered, paint }: { gap: string; isQuartered: boolean; paint: Paint },
+): string {
+  let text = '';
+  let run = '';
+  for (const [index, mark] of cells.entries()) {
+    const isFirst = index === 0;
+    const space = isFirst ? '' : isQuartered && index % 6 === 0 ? `${gap} ` : gap;
+    if (isFirst || mark === cells[index - 1]) {
+      run += `${space}${mark.sign}`;
+    } else {
+      text += `${painted(cells[index - 1]!, run, paint)}${space}`;
+      run = mark.sign;
+    }
+  }
+  return text + painted(cells.at(-1)!, run, paint);
+}
+
+function painted({ tone, sign }: Mark, run: string, paint: Paint): string {
+  return sign === ' ' ? run : paint(tone, run);
+}
+
+/** '00', '06', '12', '18' where those hours begin; below each other over cells of six hours. */
+function hourLines(hoursPerCell: number, gap: string): string[] {
+  const hours = ['00', '06', '12', '18'];
+  const indent = ' '.repeat(8);
+  if (hoursPerCell > 1) return [0, 1].map((digit) => indent + hours.map((hour) => hour[digit]).join(''));
   const quarter = 6 * (1 + gap.length) + 1;
-  return `        ${marks.map((mark) => mark.padEnd(quarter)).join('')}`.trimEnd();
+  return [
+    indent +
+      hours
+        .map((hour) => hour.padEnd(quarter))
+        .join('')
+        .trimEnd(),
+  ];
 }
 
-function legendLines(legend: readonly string[], marks: readonly Mark[], columns: number): string[] {
+function legendLines(marks: readonly Mark[], columns: number, paint: Paint): string[] {
   const lines: string[] = [''];
   let width = 0;
-  for (const [index, text] of legend.entries()) {
+  for (const { sign, tone, meaning } of marks) {
     // Colour sequences take no columns.
-    const length = marks[index]!.meaning.length + 2;
+    const length = meaning.length + 2;
+    const text = `${paint(tone, sign)} ${meaning}`;
     if (width > 0 && width + 3 + length > columns) {
       lines.push(text);
       width = length;

@@ -26,7 +26,7 @@ export interface ReportStyle {
 export const LOST_WINDOWS_SHOWN = 20;
 const REVISIONS_SHOWN = 5;
 /** The report is no narrower than this, whatever the terminal says. */
-export const NARROWEST_COLUMNS = 32;
+const NARROWEST_COLUMNS = 40;
 
 /**
  * A month's reading for people: the answer first, then what it rests on. Pure text of the reading and of the
