@@ -70,8 +70,12 @@ export function drawCell(brush, look, box) {
   }
 }
 
-/** Taller than its row, and at least three pixels wide: on a phone this is the one thing to see. */
-/** @param {Brush} brush @param {boolean} isHollow @param {Box} box */
+/**
+ * Taller than its row, and at least three pixels wide: on a phone this is the one thing to see.
+ * @param {Brush} brush
+ * @param {boolean} isHollow
+ * @param {Box} box
+ */
 function drawLost({ context, colours, hairline }, isHollow, { left, top, width, height }) {
   const wide = Math.max(width, 3 * hairline);
   const over = 2 * hairline;

@@ -104,8 +104,10 @@ export function calendar({ onPoint, onChoose }) {
     return nearestLost(day * perDay + slot) ?? day * perDay + slot;
   }
 
-  /** A lost window within a finger's reach in the same row: cells are a pixel wide on a phone. */
-  /** @param {number} place */
+  /**
+   * A lost window within a finger's reach in the same row: cells are a pixel wide on a phone.
+   * @param {number} place
+   */
   function nearestLost(place) {
     const reach = Math.floor(FINGER / cellWidth());
     for (let far = 0; far <= reach; far += 1) {
@@ -127,11 +129,12 @@ export function calendar({ onPoint, onChoose }) {
   function onKey(event) {
     if (shown === null || event.ctrlKey || event.metaKey || event.altKey) return;
     const { perDay } = shown.month;
+    const count = shown.month.days * perDay;
     const moves = {
       ArrowLeft: () => at - 1,
       ArrowRight: () => at + 1,
       ArrowUp: () => (at >= perDay ? at - perDay : at),
-      ArrowDown: () => (at + perDay < (shown?.cells.length ?? 0) ? at + perDay : at),
+      ArrowDown: () => (at + perDay < count ? at + perDay : at),
       Home: () => at - (at % perDay),
       End: () => at - (at % perDay) + perDay - 1,
       PageUp: () => lostAfter(-1),

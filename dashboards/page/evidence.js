@@ -6,7 +6,7 @@ import { byId, element, fill } from './element.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
 
-const FORMATS = /** @type {const} */ (['json', 'csv', 'text']);
+const FORMATS = /** @type {const} */ (['html', 'json', 'csv', 'text']);
 
 /** @param {Reading} reading @param {(error: unknown) => void} onFailure */
 export function showEvidence(reading, onFailure) {
@@ -34,8 +34,13 @@ export function showEvidence(reading, onFailure) {
   );
 }
 
-/** A link cannot carry a token; where one is set, the page fetches the file and hands it over. */
-/** @param {MouseEvent} event @param {string} path @param {string} name @param {(error: unknown) => void} onFailure */
+/**
+ * A link cannot carry a token; where one is set, the page fetches the file and hands it over.
+ * @param {MouseEvent} event
+ * @param {string} path
+ * @param {string} name
+ * @param {(error: unknown) => void} onFailure
+ */
 async function fetchFirst(event, path, name, onFailure) {
   if (token.read() === '') return;
   event.preventDefault();

@@ -68,8 +68,12 @@ function row(month, one, onWithdraw) {
   return element('li', {}, element('span', {}, span), button, ...words);
 }
 
-/** A button that first asks why: the record says so for ever. */
-/** @param {string} id @param {string} span @param {Withdraw} onWithdraw */
+/**
+ * A button that first asks why: the record says so for ever.
+ * @param {string} id
+ * @param {string} span
+ * @param {Withdraw} onWithdraw
+ */
 function withdrawal(id, span, onWithdraw) {
   const reason = element('input', {
     name: 'reason',

@@ -20,8 +20,10 @@ export function live({ refresh, concerns }) {
   let isWanted = false;
   let hasEvents = false;
 
-  /** Sooner wins: a stream of events must not put the next refresh off for ever. */
-  /** @param {number} ms */
+  /**
+   * Sooner wins: a stream of events must not put the next refresh off for ever.
+   * @param {number} ms
+   */
   function within(ms) {
     if (Date.now() + ms >= dueAtMs) return;
     clearTimeout(next);

@@ -31,8 +31,11 @@ export async function fetchMonth(service, monthName, before) {
   return { reading, month, cells, exclusions: touching, alerts };
 }
 
-/** Whether nothing that was over has changed, so that only the newest windows need asking for. */
-/** @param {Reading} before @param {Reading} now */
+/**
+ * Whether nothing that was over has changed, so that only the newest windows need asking for.
+ * @param {Reading} before
+ * @param {Reading} now
+ */
 function isContinued(before, now) {
   if (before.service !== now.service || before.month !== now.month) return false;
   const past = (/** @type {Reading} */ { lostWindows, revisions, windows, period }) =>

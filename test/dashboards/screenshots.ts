@@ -1,0 +1,78 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser } from '../support/browser.ts';
+import { bootDaemon } from '../support/daemon.ts';
+import { writeBooks } from './books.ts';
+import { fleetPasts } from './scene.ts';
+
+/**
+ * Pictures of the page for people, from a real daemon with a made-up month, into dashboards/pictures/.
+ * Usage: npm run screenshots, from the top of the checkout.
+ */
+const NOW_MS = Date.parse('2026-11-23T20:42:30+08:00');
+const FOLDER = join('dashboards', 'pictures');
+
+interface Shot {
+  readonly name: string;
+  readonly path: string;
+  readonly width: number;
+  readonly height: number;
+  readonly scheme: 'light' | 'dark';
+  readonly arrange?: (page: Page) => Promise<void>;
+}
+
+const explained = async (page: Page) => {
+  await page.locator('.incidents button').first().click();
+  await page.locator('#explain h2').waitFor();
+};
+const SHOTS: readonly Shot[] = [
+  { name: 'month-light', path: '#/classroom', width: 1280, height: 1120, scheme: 'light' },
+  { name: 'month-dark', path: '#/classroom', width: 1280, height: 1120, scheme: 'dark' },
+  { name: 'missed-light', path: '#/live-shopping', width: 1280, height: 1120, scheme: 'light' },
+  {
+    name: 'explained-dark',
+    path: '#/classroom',
+    width: 1280,
+    height: 1120,
+    scheme: 'dark',
+    arrange: explained,
+  },
+  { name: 'phone-light', path: '#/telehealth', width: 390, height: 1180, scheme: 'light' },
+];
+
+const folder = await mkdtemp(join(tmpdir(), 'roomwatch-screenshots-'));
+await writeBooks(join(folder, 'books'), fleetPasts(NOW_MS));
+const daemon = await bootDaemon({
+  folder,
+  nowMs: () => NOW_MS,
+  config: { terms: { preset: 'trtc', monthlyFee: { amount: '12400.00', currency: 'USD' } } },
+});
+try {
+  await daemon.write('POST', '/api/v1/exclusions', {
+    service: 'classroom',
+    from: '2026-11-19T20:00:00+08:00',
+    to: '2026-11-19T20:05:00+08:00',
+    clause: '4.10',
+    author: 'Lin',
+    reason: 'announced cutover of the media gateway',
+    noticeAt: '2026-11-12T09:00:00+08:00',
+  });
+  await mkdir(FOLDER, { recursive: true });
+  const browser = await launchBrowser();
+  for (const shot of SHOTS) await take(browser, shot);
+  await browser.close();
+} finally {
+  await daemon.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function take(browser: Browser, { name, path, width, height, scheme, arrange }: Shot): Promise<void> {
+  const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme });
+  await page.goto(`${daemon.url}/${path}`);
+  await page.locator('#legend li').first().waitFor();
+  await arrange?.(page);
+  await writeFile(join(FOLDER, `${name}.png`), await page.screenshot());
+  await page.close();
+}
