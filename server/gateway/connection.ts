@@ -9,12 +9,15 @@ import type { Session, SessionPeer } from '../ingest/session.ts';
 import type { Log } from '../log.ts';
 import { readClock } from './clock.ts';
 import type { GatewayLimits, GatewayObserver, Grant, RefusalReason } from './options.ts';
+import type { OwedAcks } from './owed-acks.ts';
 import type { Turns, TurnTaker } from './turns.ts';
 
 /** Bytes of a close reason, by RFC 6455. */
 const CLOSE_REASON_BYTES = 123;
 /** Frames besides batches (ping, pong, hello) that may wait together with a full credit of batches. */
 const CONTROL_FRAMES = 16;
+/** An agent that goes on sending is acknowledged this often in each credit of batches. */
+const ACKS_PER_CREDIT = 4;
 /** Milliseconds after which an agent that was told to retry may come again. */
 const RETRY_AFTER_MS = 2_000;
 
@@ -27,6 +30,7 @@ export class AgentSocket extends WebSocket {
 export interface ConnectionContext {
   readonly ingest: Ingest;
   readonly turns: Turns;
+  readonly owedAcks: OwedAcks;
   readonly limits: GatewayLimits;
   readonly observer: GatewayObserver;
   readonly storeId: () => Promise<string>;
@@ -57,6 +61,8 @@ export class Connection implements SessionPeer, TurnTaker {
   #missedBeats = 0;
   /** When the last ping left, by our clock; 0 when it was answered. */
   #pingedAtMs = 0;
+  /** The last `applied` that the agent was told. */
+  #acknowledged = 0;
   /** Samples since the best one was taken. */
   #clockSamples = 0;
 
@@ -123,7 +129,7 @@ export class Connection implements SessionPeer, TurnTaker {
     switch (frame.type) {
       case 'batch':
       case 'skip':
-        this.#submit(frame, data.length);
+        this.#submit(frame, data);
         return;
       case 'hello':
         this.#greet(frame);
@@ -138,8 +144,19 @@ export class Connection implements SessionPeer, TurnTaker {
   }
 
   acknowledged(applied: number): void {
-    this.send({ type: 'ack', applied, credit: this.#context.limits.credit });
-    this.#context.turns.join(this);
+    const { limits, owedAcks, turns } = this.#context;
+    // While more of it is on its way, one acknowledgement for many saves the agent and us a system call each.
+    const isMoreComing = this.#queue.length > 0 || (this.#session?.waiting.length ?? 0) > 0;
+    if (isMoreComing && applied - this.#acknowledged < limits.credit / ACKS_PER_CREDIT) owedAcks.add(this);
+    else this.acknowledge();
+    turns.join(this);
+  }
+
+  /** Says how far its batches are in the books. */
+  acknowledge(): void {
+    if (this.#session === null) return;
+    this.#acknowledged = this.#session.applied;
+    this.send({ type: 'ack', applied: this.#acknowledged, credit: this.#context.limits.credit });
   }
 
   rewound(from: number): void {
@@ -257,6 +274,7 @@ export class Connection implements SessionPeer, TurnTaker {
       return;
     }
     this.#session = session;
+    this.#acknowledged = session.applied;
     this.#state = 'open';
     this.services = [...session.tracks.keys()];
     this.#context.greeted(this);
@@ -278,19 +296,19 @@ export class Connection implements SessionPeer, TurnTaker {
     this.#context.turns.join(this);
   }
 
-  #submit(frame: Batch | Skip, bytes: number): void {
+  #submit(frame: Batch | Skip, raw: Buffer): void {
     const session = this.#session;
     if (session === null) {
       this.#badFrame(`type: ${frame.type} came before hello; say hello first`);
       return;
     }
-    const submitted = this.#context.ingest.submit(session, frame, bytes);
+    const submitted = this.#context.ingest.submit(session, frame, raw);
     switch (submitted.status) {
       case 'taken':
       case 'passed':
         return;
       case 'again':
-        this.acknowledged(session.applied);
+        this.acknowledge();
         return;
       case 'early':
         this.rewound(session.next);

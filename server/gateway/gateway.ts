@@ -6,6 +6,7 @@ import { SUBPROTOCOL } from '../../protocol/limits.ts';
 import { admit, Occupancy, type Refusal, refuseUpgrade } from './admission.ts';
 import { AgentSocket, Connection, type ConnectionContext } from './connection.ts';
 import { GATEWAY_LIMITS, type GatewayLimits, type GatewayOptions } from './options.ts';
+import { OwedAcks } from './owed-acks.ts';
 import { startRounds } from './rounds.ts';
 import { Turns } from './turns.ts';
 
@@ -39,6 +40,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const agents = new Map<string, number>();
   const turns = new Turns(limits.sliceMs, ingest.isFull);
   ingest.onRoom(() => turns.resume());
+  const owedAcks = new OwedAcks();
   let isDraining = false;
 
   // closeTimeout is missing in the types of ws.
@@ -66,6 +68,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const context: ConnectionContext = {
     ingest,
     turns,
+    owedAcks,
     limits,
     observer,
     storeId: options.storeId,
@@ -141,6 +144,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         while (!turns.isEmpty && left() > 0) await sleep(1);
         await ingest.drain();
       });
+      owedAcks.pay();
       let portion = 0;
       for (const connection of connections) {
         connection.close('restart', 'the daemon is stopping', null);

@@ -1,15 +1,17 @@
+import type { Cell } from '../../protocol/frame.ts';
 import { COUNTER_MAX, LATE_SLOT_MINUTES, MEASURE_COUNT, MEASURE_INDEX, MINUTE_MS } from '../../sla/facts.ts';
 import { APPLY_BOUNDS, type CursorMove, type Origin, type ServiceDelta } from '../store/store.ts';
-import type { Share, Track } from './session.ts';
+import type { Arrival, Share, Track } from './session.ts';
 
-/** Which minutes are counted as they are, and when an arrival is late. */
-export interface GroupTimes {
-  /** Older minutes are past the retention and counted as lost. */
-  readonly firstMinute: number;
-  /** Later minutes are counted here: an agent's clock may be ahead, its outcomes are not of the future. */
-  readonly lastMinute: number;
+/** Milliseconds that the future may reach: what lies beyond is counted in the minute of now + this. */
+export const FUTURE_MS = 60_000;
+
+/** Which minutes are counted, and when an arrival is late. */
+export interface GroupRules {
+  /** Outcomes older than this are lost. */
+  readonly retentionMs: number;
   /** After this instant an arrival for the minute is late. */
-  closesAtMs(minute: number): number;
+  closesAtMs(service: string, minute: number): number;
 }
 
 /**
@@ -19,30 +21,38 @@ export interface GroupTimes {
 export class Group {
   readonly service: string;
   readonly shares: Share[] = [];
-  /** Outcomes of minutes past the retention. */
-  tooOld = 0;
-  /** Outcomes of the future, counted at `lastMinute`. */
-  clamped = 0;
-  earliestArrivalMs = Number.POSITIVE_INFINITY;
   readonly moves = new Map<Track, Mutable<CursorMove>>();
   readonly tallies = new Map<number, number[]>();
   /** region -> platform -> tallies */
   readonly labels = new Map<string, Map<string, number[]>>();
-  readonly #times: GroupTimes;
+  /** Outcomes of minutes past the retention. */
+  tooOld = 0;
+  /** Outcomes of the future. */
+  clamped = 0;
+  earliestArrivalMs = Number.POSITIVE_INFINITY;
+  readonly #rules: GroupRules;
+  /** When the window of each minute in `tallies` closes. */
+  readonly #closes = new Map<number, number>();
   readonly #alive = new Set<number>();
   readonly #late = new Map<number, number>();
   readonly #origins = new Map<string, { readonly origin: Origin; n: number }>();
+  // Neighbouring cells mostly share minute and labels, so the rows found last are tried first.
+  #minute = -1;
+  #row: number[] = NO_ROW;
+  #closesAtMs = 0;
+  #region: string | null = null;
+  #platform: string | null = null;
+  #labelRow: number[] = NO_ROW;
 
-  constructor(service: string, times: GroupTimes) {
+  constructor(service: string, rules: GroupRules) {
     this.service = service;
-    this.#times = times;
+    this.#rules = rules;
   }
 
   /** A batch alone always fits: its bounds are no wider than a store call's. */
-  fits(share: Share): boolean {
-    const cells = share.cells.length;
+  fits(track: Track, cells: number): boolean {
     return (
-      (this.moves.size < APPLY_BOUNDS.cursors || this.moves.has(share.track)) &&
+      (this.moves.size < APPLY_BOUNDS.cursors || this.moves.has(track)) &&
       this.#alive.size < APPLY_BOUNDS.alive &&
       this.tallies.size + cells <= APPLY_BOUNDS.tallies &&
       this.#late.size + cells <= APPLY_BOUNDS.late &&
@@ -50,8 +60,8 @@ export class Group {
     );
   }
 
-  /** The caller moves `track.planned` afterwards. */
-  add(share: Share): void {
+  /** Takes a share in, without its cells, and moves its producer's planned cursor. */
+  join(share: Share): void {
     const { arrival, track } = share;
     const move = this.moves.get(track);
     if (move === undefined) {
@@ -66,13 +76,52 @@ export class Group {
       move.seq = arrival.seq;
       move.digest = arrival.digest;
     }
+    track.planned = arrival.seq;
     this.shares.push(share);
     this.earliestArrivalMs = Math.min(this.earliestArrivalMs, arrival.receivedAtMs);
     if (share.isAlive && arrival.minute !== null) {
-      const minute = Math.min(arrival.minute, this.#times.lastMinute);
-      if (minute >= this.#times.firstMinute) this.#alive.add(minute);
+      const minute = Math.min(arrival.minute, this.#lastMinute(arrival));
+      if (minute >= this.#firstMinute(arrival)) this.#alive.add(minute);
     }
-    this.#addCells(share);
+  }
+
+  /** Counts one cell of an arrival whose share has joined. */
+  count(cell: Cell, arrival: Arrival): void {
+    const { n, region, platform, cause } = cell;
+    let minute = cell.minute + arrival.shiftMinutes;
+    if (minute !== this.#minute) {
+      if (minute < this.#firstMinute(arrival)) {
+        this.tooOld += n;
+        return;
+      }
+      const lastMinute = this.#lastMinute(arrival);
+      if (minute > lastMinute) {
+        this.clamped += n;
+        minute = lastMinute;
+      }
+      this.#minute = minute;
+      this.#row = this.#rowOf(minute);
+      this.#closesAtMs = this.#closes.get(minute) ?? 0;
+    }
+    if (region !== this.#region || platform !== this.#platform) {
+      this.#region = region;
+      this.#platform = platform;
+      this.#labelRow = this.#labelRowOf(region, platform);
+    }
+    const row = this.#row;
+    const labelRow = this.#labelRow;
+    row[MEASURE_INDEX.attempts] = (row[MEASURE_INDEX.attempts] ?? 0) + n;
+    labelRow[MEASURE_INDEX.attempts] = (labelRow[MEASURE_INDEX.attempts] ?? 0) + n;
+    if (arrival.receivedAtMs > this.#closesAtMs) {
+      const slot = slotOf(minute);
+      this.#late.set(slot, (this.#late.get(slot) ?? 0) + n);
+    }
+    if (cause !== '') {
+      const measure = MEASURE_INDEX[cause];
+      row[measure] = (row[measure] ?? 0) + n;
+      labelRow[measure] = (labelRow[measure] ?? 0) + n;
+      this.#addOrigin({ slotMinute: slotOf(minute), region, platform, cause, code: cell.code }, n);
+    }
   }
 
   delta(): ServiceDelta {
@@ -86,49 +135,12 @@ export class Group {
     };
   }
 
-  #addCells({ cells, arrival }: Share): void {
-    const { firstMinute, lastMinute } = this.#times;
-    // Neighbouring cells mostly share minute and labels, so the last row found is tried first.
-    let rowMinute = -1;
-    let row: number[] = NO_ROW;
-    let isLate = false;
-    let labelRegion: string | null = null;
-    let labelPlatform: string | null = null;
-    let labelRow: number[] = NO_ROW;
-    for (const cell of cells) {
-      const { n } = cell;
-      let minute = cell.minute + arrival.shiftMinutes;
-      if (minute < firstMinute) {
-        this.tooOld += n;
-        continue;
-      }
-      if (minute > lastMinute) {
-        this.clamped += n;
-        minute = lastMinute;
-      }
-      if (minute !== rowMinute) {
-        rowMinute = minute;
-        row = this.#rowOf(minute);
-        isLate = arrival.receivedAtMs > this.#times.closesAtMs(minute);
-      }
-      if (cell.region !== labelRegion || cell.platform !== labelPlatform) {
-        labelRegion = cell.region;
-        labelPlatform = cell.platform;
-        labelRow = this.#labelRowOf(labelRegion, labelPlatform);
-      }
-      row[MEASURE_INDEX.attempts] = (row[MEASURE_INDEX.attempts] ?? 0) + n;
-      labelRow[MEASURE_INDEX.attempts] = (labelRow[MEASURE_INDEX.attempts] ?? 0) + n;
-      if (isLate) {
-        const slot = slotOf(minute);
-        this.#late.set(slot, (this.#late.get(slot) ?? 0) + n);
-      }
-      if (cell.cause !== '') {
-        const measure = MEASURE_INDEX[cell.cause];
-        row[measure] = (row[measure] ?? 0) + n;
-        labelRow[measure] = (labelRow[measure] ?? 0) + n;
-        this.#addOrigin(slotOf(minute), cell.region, cell.platform, cell.cause, cell.code, n);
-      }
-    }
+  #firstMinute({ receivedAtMs }: Arrival): number {
+    return Math.floor((receivedAtMs - this.#rules.retentionMs) / MINUTE_MS);
+  }
+
+  #lastMinute({ receivedAtMs }: Arrival): number {
+    return Math.floor((receivedAtMs + FUTURE_MS) / MINUTE_MS);
   }
 
   #rowOf(minute: number): number[] {
@@ -136,6 +148,7 @@ export class Group {
     if (row === undefined) {
       row = new Array<number>(MEASURE_COUNT).fill(0);
       this.tallies.set(minute, row);
+      this.#closes.set(minute, this.#rules.closesAtMs(this.service, minute));
     }
     return row;
   }
@@ -154,13 +167,13 @@ export class Group {
     return row;
   }
 
-  #addOrigin(slotMinute: number, region: string, platform: string, cause: string, code: string, n: number) {
+  #addOrigin(origin: Origin, n: number): void {
     // A label holds no control character, so a newline separates.
-    const key = `${slotMinute}\n${cause}\n${region}\n${platform}\n${code}`;
+    const key = `${origin.slotMinute}\n${origin.cause}\n${origin.region}\n${origin.platform}\n${origin.code}`;
     const known = this.#origins.get(key);
     // An origin is a hint where to look, and one call may add at most a full counter.
     if (known !== undefined) known.n = Math.min(known.n + n, COUNTER_MAX);
-    else this.#origins.set(key, { origin: { slotMinute, region, platform, cause, code }, n });
+    else this.#origins.set(key, { origin, n });
   }
 }
 
@@ -170,11 +183,4 @@ const NO_ROW: number[] = [];
 
 function slotOf(minute: number): number {
   return minute - (minute % LATE_SLOT_MINUTES);
-}
-
-/** Milliseconds that the future may reach: what lies beyond is counted in the minute of now + this. */
-export const FUTURE_MS = 60_000;
-
-export function minuteOf(atMs: number): number {
-  return Math.floor(atMs / MINUTE_MS);
 }

@@ -1,14 +1,19 @@
-import type { Batch, Cell, Hello, Skip } from '../../protocol/frame.ts';
+import type { Batch, Hello, Skip } from '../../protocol/frame.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { type Cursor, type FactStore, StoreUnavailable } from '../store/store.ts';
-import { FUTURE_MS, type GroupTimes, minuteOf } from './group.ts';
+import type { Group } from './group.ts';
 import { Lane, type LaneContext } from './lane.ts';
 import { createLossReasons } from './loss-reasons.ts';
 import type { IngestObserver } from './observer.ts';
-import { type Arrival, Session, type SessionPeer, type Share, type Track } from './session.ts';
+import { type Arrival, Session, type SessionPeer, type Track } from './session.ts';
 
 /** Bytes of frames that may wait for the store, of all agents together; beyond it `isFull` stops the decoding. */
 export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * Milliseconds between two rounds of store calls. A round starts at once when none was just made; under load a
+ * round takes what arrived meanwhile, of all agents and services, in one go.
+ */
+const ROUND_MS = 1;
 /** Clocks that differ by less are taken as equal, as their difference cannot be measured better. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
@@ -60,8 +65,8 @@ export interface Ingest {
     hello: Pick<Hello, 'producerId' | 'services' | 'firstRetained' | 'lastSealed'>,
     peer: SessionPeer,
   ): Promise<Opened>;
-  /** @param bytes  size of the frame, for the bound on what waits */
-  submit(session: Session, frame: Batch | Skip, bytes: number): Submitted;
+  /** @param raw  the frame as received; kept until the books hold it */
+  submit(session: Session, frame: Batch | Skip, raw: Buffer): Submitted;
   /** The connection is gone; what it sent is still counted. */
   closeSession(session: Session): void;
   /** Counts a frame that its connection refuses, for what it is or for what `submit` said of it. */
@@ -92,28 +97,32 @@ export function createIngest(options: IngestOptions): Ingest {
   let dirty = new Set<Lane>();
   let changed = new Set<string>();
   let isScheduled = false;
+  let roundAtMs = 0;
   let waitingBytes = 0;
   let wasFull = false;
   let isStopped = false;
 
-  // One turn of the event loop may bring frames of hundreds of agents: they share a store call.
+  const startRound = () => {
+    isScheduled = false;
+    roundAtMs = performance.now();
+    const lanesToStart = dirty;
+    dirty = new Set();
+    for (const lane of lanesToStart) lane.start();
+    if (changed.size === 0) return;
+    const services = [...changed];
+    changed = new Set();
+    options.onApplied?.(services);
+  };
+
   const schedule = () => {
     if (isScheduled || isStopped) return;
     isScheduled = true;
-    setImmediate(() => {
-      isScheduled = false;
-      const lanesToStart = dirty;
-      dirty = new Set();
-      for (const lane of lanesToStart) lane.start();
-      if (changed.size === 0) return;
-      const services = [...changed];
-      changed = new Set();
-      options.onApplied?.(services);
-    });
+    if (performance.now() - roundAtMs >= ROUND_MS) setImmediate(startRound);
+    else setTimeout(startRound, ROUND_MS);
   };
 
   const free = (arrivals: readonly Arrival[]) => {
-    for (const arrival of arrivals) waitingBytes -= arrival.bytes;
+    for (const arrival of arrivals) waitingBytes -= arrival.frame.length;
     if (!wasFull || waitingBytes > WAITING_BYTES_MAX / 2) return;
     wasFull = false;
     for (const listener of roomListeners) listener();
@@ -140,12 +149,17 @@ export function createIngest(options: IngestOptions): Ingest {
     sessions.delete(session.producerId);
   };
 
-  const fence = (session: Session) => {
-    if (session.isOver) return;
+  const end = (session: Session) => {
     session.isOver = true;
+    for (const track of session.tracks.values()) track.lane.giveUp(track);
     const dropped = session.rewind(session.applied);
     if (dropped.length > 0) observer.batches('refused', dropped.length);
     free(dropped);
+  };
+
+  const fence = (session: Session) => {
+    if (session.isOver) return;
+    end(session);
     session.peer?.fenced();
   };
 
@@ -153,14 +167,7 @@ export function createIngest(options: IngestOptions): Ingest {
     facts,
     observer,
     nowMs,
-    times: (service): GroupTimes => {
-      const now = nowMs();
-      return {
-        firstMinute: minuteOf(now - options.retentionMs),
-        lastMinute: minuteOf(now + FUTURE_MS),
-        closesAtMs: (minute) => options.closesAtMs(service, minute),
-      };
-    },
+    rules: options,
     held: (shares, isNew) => {
       const touched = new Set<Session>();
       let complete = 0;
@@ -181,13 +188,15 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     fenced: fence,
     conflicted: (session, seq) => {
-      session.isOver = true;
-      observer.batches('refused', 1);
-      free(session.rewind(session.applied));
+      end(session);
       session.peer?.conflicted(seq);
     },
     applied: (service) => {
       changed.add(service);
+      schedule();
+    },
+    ready: (lane) => {
+      dirty.add(lane);
       schedule();
     },
     idle: (lane) => {
@@ -214,9 +223,11 @@ export function createIngest(options: IngestOptions): Ingest {
     return Math.round(offsetMs / MINUTE_MS);
   };
 
-  /** Takes a frame whose turn it is. */
-  const take = (session: Session, frame: Batch | Skip, bytes: number): Submitted => {
+  /** Takes a frame whose turn it is, and merges it into what its services gain. */
+  const take = (session: Session, frame: Batch | Skip, raw: Buffer): Submitted => {
     const isBatch = frame.type === 'batch';
+    const touched = isBatch ? touchedBy(session, frame) : [...session.tracks.values()];
+    if (!Array.isArray(touched)) return touched;
     const shiftMinutes = isBatch ? shiftOf(session, frame) : 0;
     const arrival: Arrival = {
       session,
@@ -227,21 +238,26 @@ export function createIngest(options: IngestOptions): Ingest {
       shiftMinutes,
       lost: isBatch ? frame.lost : { [frame.reason]: frame.outcomes },
       receivedAtMs: nowMs(),
-      bytes,
+      frame: raw,
       remaining: 0,
     };
-    const shares = isBatch ? sharesOf(arrival, frame) : shareOut(arrival, session.tracks.values());
-    if (!Array.isArray(shares)) return shares;
     session.take(arrival.seq, arrival.digest);
     session.waiting.push(arrival);
-    waitingBytes += bytes;
+    waitingBytes += raw.length;
     wasFull ||= waitingBytes > WAITING_BYTES_MAX;
-    arrival.remaining = shares.length;
-    for (const share of shares) {
-      share.track.lane.enqueue(share);
-      dirty.add(share.track.lane);
+    for (const track of touched) {
+      const { lane, isAlive } = track;
+      track.isTouched = false;
+      track.isAlive = false;
+      // The books of this service hold it already: it was sent again for the sake of another one.
+      if (track.confirmed >= arrival.seq) continue;
+      arrival.remaining += 1;
+      track.target = lane.take({ arrival, track, isAlive, wasSent: false }, isBatch ? frame.cells.length : 0);
+      dirty.add(lane);
     }
-    if (shares.length > 0) schedule();
+    if (isBatch) countCells(arrival, frame);
+    for (const track of touched) track.target = null;
+    if (arrival.remaining > 0) schedule();
     else {
       observer.batches('duplicate', 1);
       settle(session);
@@ -272,7 +288,15 @@ export function createIngest(options: IngestOptions): Ingest {
       for (const service of services) {
         const { seq, digest } = opened.cursors.get(service) ?? { seq: 0, digest: '' };
         const lane = laneOf(service);
-        const track: Track = { session, lane, confirmed: seq, planned: seq };
+        const track: Track = {
+          session,
+          lane,
+          confirmed: seq,
+          planned: seq,
+          isTouched: false,
+          isAlive: false,
+          target: null,
+        };
         session.tracks.set(service, track);
         lane.tracks.add(track);
         if (seq === applied && digest !== '') appliedDigest = digest;
@@ -282,7 +306,7 @@ export function createIngest(options: IngestOptions): Ingest {
       return { status: 'open', session, appliedDigest };
     },
 
-    submit: (session, frame, bytes) => {
+    submit: (session, frame, raw) => {
       if (session.isOver || frame.epoch < session.epoch) {
         observer.batches('refused', 1);
         return FENCED;
@@ -305,7 +329,7 @@ export function createIngest(options: IngestOptions): Ingest {
           return wasRewinding ? PASSED : EARLY;
         }
         case 'next':
-          return take(session, frame, bytes);
+          return take(session, frame, raw);
       }
     },
 
@@ -350,61 +374,48 @@ const FENCED: Submitted = { status: 'fenced' };
 const CONFLICT: Submitted = { status: 'conflict' };
 const UNKNOWN_EPOCH: Submitted = { status: 'unknown-epoch' };
 
-/** A skip concerns every service of the agent: nobody knows which ones the lost batches had touched. */
-function shareOut(arrival: Arrival, tracks: Iterable<Track>): Share[] {
-  const shares: Share[] = [];
-  for (const track of tracks) {
-    if (track.confirmed < arrival.seq)
-      shares.push({ arrival, track, cells: [], isAlive: false, wasSent: false });
-  }
-  return shares;
-}
-
-/** Splits a batch by service; services whose books hold it already get no share. */
-function sharesOf(arrival: Arrival, { cells, alive }: Batch): Share[] | Submitted {
-  const { tracks } = arrival.session;
-  if (tracks.size === 1) return onlyShareOf(arrival, cells, alive);
-  const parts = new Map<Track, { cells: Cell[]; isAlive: boolean }>();
-  const partOf = (service: string) => {
-    const track = tracks.get(service);
-    if (track === undefined) return undefined;
-    let part = parts.get(track);
-    if (part === undefined) {
-      part = { cells: [], isAlive: false };
-      parts.set(track, part);
+/** The services that a batch touches, marked so; or the one that hello did not name, and nothing is marked. */
+function touchedBy(session: Session, { cells, alive }: Batch): Track[] | Submitted {
+  const { tracks } = session;
+  const touched: Track[] = [];
+  const refuse = (service: string): Submitted => {
+    for (const track of touched) {
+      track.isTouched = false;
+      track.isAlive = false;
     }
-    return part;
+    return { status: 'stranger', service };
   };
-  for (const cell of cells) {
-    const part = partOf(cell.service);
-    if (part === undefined) return { status: 'stranger', service: cell.service };
-    part.cells.push(cell);
+  // Neighbouring cells mostly share their service, here and in countCells.
+  let last = '';
+  for (const { service } of cells) {
+    if (service === last) continue;
+    last = service;
+    const track = tracks.get(service);
+    if (track === undefined) return refuse(service);
+    if (track.isTouched) continue;
+    track.isTouched = true;
+    touched.push(track);
   }
   for (const service of alive) {
-    const part = partOf(service);
-    if (part === undefined) return { status: 'stranger', service };
-    part.isAlive = true;
+    const track = tracks.get(service);
+    if (track === undefined) return refuse(service);
+    track.isAlive = true;
+    if (track.isTouched) continue;
+    track.isTouched = true;
+    touched.push(track);
   }
-  const shares: Share[] = [];
-  for (const [track, part] of parts) {
-    if (track.confirmed < arrival.seq) shares.push({ arrival, track, ...part, wasSent: false });
-  }
-  return shares;
+  return touched;
 }
 
-/** Most agents have one service, and its cells need no sorting. */
-function onlyShareOf(
-  arrival: Arrival,
-  cells: readonly Cell[],
-  alive: readonly string[],
-): Share[] | Submitted {
-  for (const [service, track] of arrival.session.tracks) {
-    for (const cell of cells) {
-      if (cell.service !== service) return { status: 'stranger', service: cell.service };
+function countCells(arrival: Arrival, { cells }: Batch): void {
+  const { tracks } = arrival.session;
+  let last = '';
+  let target: Group | null = null;
+  for (const cell of cells) {
+    if (cell.service !== last) {
+      last = cell.service;
+      target = tracks.get(last)?.target ?? null;
     }
-    for (const one of alive) if (one !== service) return { status: 'stranger', service: one };
-    if (track.confirmed >= arrival.seq || (cells.length === 0 && alive.length === 0)) return [];
-    return [{ arrival, track, cells, isAlive: alive.length > 0, wasSent: false }];
+    target?.count(cell, arrival);
   }
-  return [];
 }

@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict';
+import { decodeAgentFrame } from '../../protocol/codec.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import {
   APPLY_BOUNDS,
@@ -7,7 +7,7 @@ import {
   type FactStore,
   StoreUnavailable,
 } from '../store/store.ts';
-import { Group, type GroupTimes } from './group.ts';
+import { Group, type GroupRules } from './group.ts';
 import type { IngestObserver } from './observer.ts';
 import type { Session, Share, Track } from './session.ts';
 
@@ -23,7 +23,7 @@ export interface LaneContext {
   readonly facts: FactStore;
   readonly observer: IngestObserver;
   readonly nowMs: () => number;
-  times(service: string): GroupTimes;
+  readonly rules: GroupRules;
   /** The service's books hold these shares; `isNew` is false for those that they held before. */
   held(shares: readonly Share[], isNew: boolean): void;
   /** The books of a service go only as far as `cursor` for this session: what follows is needed again. */
@@ -32,28 +32,41 @@ export interface LaneContext {
   conflicted(session: Session, seq: number): void;
   /** The service's books changed. */
   applied(service: string): void;
+  /** The lane may have something to start; ingest calls `start` soon, together with other lanes. */
+  ready(lane: Lane): void;
   /** Nothing waits and nothing is in flight. */
   idle(lane: Lane): void;
 }
 
+interface Call {
+  readonly group: Group;
+  /** Calls are numbered as they start; a call that is repeated keeps its number. */
+  order: number;
+}
+
 /**
- * The group commit of one service. All shares that wait when a store call may start go into that call; two
- * calls may be in flight, the second expecting what the first one leaves. Whether a call took effect is
- * decided by compare-and-set in the store, never by us: a call that failed, or whose answer was lost, is
- * answered by sending its shares again, from the cursor last confirmed.
+ * The group commit of one service. Batches are merged as they arrive; when a store call may start, it takes all
+ * that was merged. Two calls may be in flight, the second expecting what the first one leaves. Whether a call
+ * took effect is decided by compare-and-set in the store, never by us: a call that failed, or whose answer was
+ * lost, is made again as it was.
  *
  * After any failure the lane makes one call at a time until one succeeds, and only such a lone call's answer
- * is believed about cursors: with two in flight the second is refused merely because the first was.
+ * is believed about cursors: with two in flight the second is refused merely because the first was. When the
+ * cursors turn out to be elsewhere, what waits is merged anew from the frames, without what the books hold.
  */
 export class Lane {
   readonly service: string;
   readonly tracks = new Set<Track>();
-  #waiting: Share[] = [];
-  /** Shares of calls that failed, in the order in which the calls started. */
-  #failed: { readonly order: number; readonly shares: Share[] }[] = [];
+  /** Merged and not sent; the last one is still open. */
+  #groups: Group[] = [];
+  /** Calls to be made again, in the order in which they were first made; before `#groups`. */
+  #failed: Call[] = [];
+  /** Sent again after a rewind while an older copy is still on its way: whether that arrives decides. */
+  #deferred: Share[] = [];
   #inFlight = 0;
   #started = 0;
   #isAlone = false;
+  #mustMergeAnew = false;
   /** Calls in a row that could not be made. */
   #unavailable = 0;
   #retryTimer: NodeJS.Timeout | null = null;
@@ -67,93 +80,90 @@ export class Lane {
   }
 
   get isIdle(): boolean {
-    return this.#inFlight === 0 && this.#waiting.length === 0 && this.#failed.length === 0;
+    return (
+      this.#inFlight === 0 &&
+      this.#groups.length === 0 &&
+      this.#failed.length === 0 &&
+      this.#deferred.length === 0
+    );
   }
 
-  enqueue(share: Share): void {
-    this.#waiting.push(share);
+  /**
+   * Takes a share.
+   * @param cells  an upper bound of its cells
+   * @returns where its cells are to be counted; null when they are not: the books hold them, or an older copy
+   * is on its way
+   */
+  take(share: Share, cells: number): Group | null {
+    const { arrival, track } = share;
+    if (arrival.seq <= track.planned) {
+      this.#deferred.push(share);
+      return null;
+    }
+    let group = this.#groups.at(-1);
+    if (group === undefined || !group.fits(track, cells)) {
+      group = new Group(this.service, this.#context.rules);
+      this.#groups.push(group);
+    }
+    group.join(share);
+    return group;
+  }
+
+  /** What waits of a session that is over is not counted: its successor sends it again. */
+  giveUp(track: Track): void {
+    if (track.planned === track.confirmed) return;
+    this.#mustMergeAnew = true;
+    this.#context.ready(this);
   }
 
   /** Reads every cursor anew as soon as no call is in flight. */
   recheck(): void {
     this.#suspects = [...this.tracks];
-    this.start();
+    this.#context.ready(this);
   }
 
   /** Starts as many store calls as may be started. */
   start(): void {
+    if (this.#mustMergeAnew && this.#inFlight === 0 && this.#retryTimer === null) this.#mergeAnew();
     while (this.#mayStart()) {
       if (this.#suspects.length > 0) {
         void this.#askCursors(this.#suspects.splice(0, APPLY_BOUNDS.cursors));
         return;
       }
-      const group = this.#nextGroup();
-      if (group === null) break;
-      void this.#apply(group);
+      const call = this.#failed.shift() ?? this.#nextCall();
+      if (call === null) break;
+      void this.#apply(call);
     }
     if (this.isIdle) this.#context.idle(this);
   }
 
-  /** Forgets a pending retry; what waits is not acknowledged and its agents keep it. */
+  /** Forgets what waits: it is not acknowledged and its agents keep it. */
   stop(): void {
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
-    this.#waiting = [];
+    this.#groups = [];
     this.#failed = [];
+    this.#deferred = [];
     this.#suspects = [];
   }
 
   #mayStart(): boolean {
-    if (this.#retryTimer !== null) return false;
-    if (this.#failed.length > 0) {
-      if (this.#inFlight > 0) return false;
-      this.#takeBack();
-    }
-    if (this.#isAlone || this.#suspects.length > 0) return this.#inFlight === 0;
-    return this.#inFlight < CALLS_IN_FLIGHT;
+    if (this.#retryTimer !== null || this.#mustMergeAnew) return false;
+    const isRecovering = this.#isAlone || this.#failed.length > 0 || this.#suspects.length > 0;
+    return this.#inFlight < (isRecovering ? 1 : CALLS_IN_FLIGHT);
   }
 
-  /** Puts the shares of failed calls in front of those that wait, as if they had never been sent. */
-  #takeBack(): void {
-    this.#failed.sort((a, b) => a.order - b.order);
-    this.#waiting = [...this.#failed.flatMap((call) => call.shares), ...this.#waiting];
-    this.#failed = [];
-    for (const { track } of this.#waiting) track.planned = track.confirmed;
-  }
-
-  #nextGroup(): Group | null {
-    if (this.#waiting.length === 0) return null;
-    const group = new Group(this.service, this.#context.times(this.service));
-    const held: Share[] = [];
-    const heldSinceSent: Share[] = [];
-    let taken = 0;
-    for (const share of this.#waiting) {
-      const { arrival, track } = share;
-      if (arrival.generation === arrival.session.generation && !arrival.session.isOver) {
-        if (arrival.seq <= track.confirmed) (share.wasSent ? heldSinceSent : held).push(share);
-        // Sent before a rewind and still in flight: whether it took effect must be known first.
-        else if (arrival.seq <= track.planned) {
-          assert(this.#inFlight > 0, 'a cursor is planned ahead only by calls in flight');
-          break;
-        } else if (!group.fits(share)) break;
-        else {
-          group.add(share);
-          track.planned = arrival.seq;
-        }
-      }
-      taken += 1;
-    }
-    this.#waiting.splice(0, taken);
-    if (held.length > 0) this.#context.held(held, false);
-    if (heldSinceSent.length > 0) this.#recover(heldSinceSent);
-    return group.shares.length > 0 ? group : null;
-  }
-
-  async #apply(group: Group): Promise<void> {
-    const { facts, observer, nowMs } = this.#context;
-    this.#inFlight += 1;
+  #nextCall(): Call | null {
+    const group = this.#groups.shift();
+    if (group === undefined) return null;
     this.#started += 1;
-    const order = this.#started;
+    return { group, order: this.#started };
+  }
+
+  async #apply(call: Call): Promise<void> {
+    const { facts, observer, nowMs } = this.#context;
+    const { group } = call;
+    this.#inFlight += 1;
     const wasAlone = this.#isAlone;
     const startedAtMs = performance.now();
     let result: ApplyResult;
@@ -162,7 +172,7 @@ export class Lane {
     } catch (error) {
       this.#inFlight -= 1;
       for (const share of group.shares) share.wasSent = true;
-      this.#failed.push({ order, shares: group.shares });
+      this.#fail(call);
       this.#unreachable(error);
       return;
     }
@@ -172,29 +182,94 @@ export class Lane {
       this.#isAlone = false;
       for (const [track, move] of group.moves) track.confirmed = Math.max(track.confirmed, move.seq);
       const atMs = nowMs();
-      observer.applied(this.service, {
-        durationMs: performance.now() - startedAtMs,
-        saturated: result.saturated,
-        atMs,
-      });
+      const durationMs = performance.now() - startedAtMs;
+      observer.applied(this.service, { durationMs, saturated: result.saturated, atMs });
       this.#report(group, atMs);
       this.#context.held(group.shares, true);
+      if (this.#deferred.length > 0) this.#settleDeferred();
       this.#context.applied(this.service);
     } else {
-      this.#isAlone = true;
-      this.#failed.push({ order, shares: group.shares });
+      this.#fail(call);
       observer.applyFailed(this.service, result.status);
-      if (result.status === 'fenced') this.#fence(group.moves.keys(), result.producerIds);
-      else if (wasAlone) this.#believe(group.moves.keys(), result.cursors);
+      if (result.status === 'fenced') {
+        this.#fence(group.moves.keys(), result.producerIds);
+        this.#mustMergeAnew = true;
+      } else if (wasAlone) {
+        this.#believe(group.moves.keys(), result.cursors);
+        this.#mustMergeAnew = true;
+      }
     }
-    this.start();
+    this.#context.ready(this);
+  }
+
+  #fail(call: Call): void {
+    this.#isAlone = true;
+    this.#failed.push(call);
+    this.#failed.sort((a, b) => a.order - b.order);
+  }
+
+  /**
+   * Merges everything that waits once more, from the frames: without sessions that are over, without what was
+   * given up for a rewind, and from the cursors as they are now known.
+   */
+  #mergeAnew(): void {
+    this.#mustMergeAnew = false;
+    const groups = [...this.#failed.map((call) => call.group), ...this.#groups];
+    const shares = [...groups.flatMap((group) => group.shares), ...this.#deferred];
+    this.#failed = [];
+    this.#groups = [];
+    this.#deferred = [];
+    // A share that was deferred goes before those that came after it and were merged.
+    shares.sort((a, b) => a.arrival.seq - b.arrival.seq);
+    for (const { track } of shares) track.planned = track.confirmed;
+    const held: Share[] = [];
+    const heldSinceSent: Share[] = [];
+    for (const share of shares) {
+      const { arrival, track } = share;
+      if (arrival.session.isOver || arrival.generation !== arrival.session.generation) continue;
+      if (arrival.seq <= track.confirmed) (share.wasSent ? heldSinceSent : held).push(share);
+      else this.#mergeFrame(share);
+    }
+    if (held.length > 0) this.#context.held(held, false);
+    if (heldSinceSent.length > 0) this.#recover(heldSinceSent);
+  }
+
+  #mergeFrame(share: Share, into?: Group): void {
+    const { arrival } = share;
+    const decoded = decodeAgentFrame(arrival.frame.toString());
+    if (!decoded.ok) throw new Error('a frame that was valid is not any more');
+    const { frame } = decoded;
+    const cells = frame.type === 'batch' ? frame.cells : [];
+    const group = into ?? this.take(share, cells.length);
+    if (group === null) return;
+    for (const cell of cells) if (cell.service === this.service) group.count(cell, arrival);
+  }
+
+  /** Reports what a call put into the books though its answer was lost. */
+  #recover(shares: readonly Share[]): void {
+    const group = new Group(this.service, this.#context.rules);
+    for (const share of shares) this.#mergeFrame(share, group);
+    this.#report(group, this.#context.nowMs());
+    this.#context.held(shares, true);
+    this.#context.applied(this.service);
+  }
+
+  /** Settles what was sent again and whose older copy is now in the books. */
+  #settleDeferred(): void {
+    const held = this.#deferred.filter(({ arrival, track }) => arrival.seq <= track.confirmed);
+    if (held.length === 0) return;
+    this.#deferred = this.#deferred.filter(({ arrival, track }) => arrival.seq > track.confirmed);
+    this.#context.held(held, false);
   }
 
   /** Asks for the true cursors by moves that cannot succeed: the port has no other way that fences nobody. */
   async #askCursors(tracks: readonly Track[]): Promise<void> {
     const { facts, nowMs } = this.#context;
-    const asked = tracks.filter((track) => this.tracks.has(track));
-    if (asked.length === 0) return this.start();
+    const asked = tracks.filter((track) => this.tracks.has(track) && !track.session.isOver);
+    if (asked.length === 0) {
+      this.#context.ready(this);
+      return;
+    }
     this.#inFlight += 1;
     try {
       const result = await facts.apply(
@@ -215,10 +290,11 @@ export class Lane {
         nowMs(),
       );
       this.#inFlight -= 1;
-      if (result.status === 'moved') this.#believe(asked, result.cursors);
+      if (result.status === 'moved' && this.#believe(asked, result.cursors)) this.#mustMergeAnew = true;
       if (result.status === 'fenced') {
         this.#fence(asked, result.producerIds);
-        this.#suspects.push(...asked.filter((track) => !track.session.isOver));
+        this.#suspects.push(...asked);
+        this.#mustMergeAnew = true;
       }
     } catch (error) {
       this.#inFlight -= 1;
@@ -226,15 +302,17 @@ export class Lane {
       this.#unreachable(error);
       return;
     }
-    this.start();
+    this.#context.ready(this);
   }
 
-  /** Takes the store's word about where its cursors are. */
-  #believe(tracks: Iterable<Track>, cursors: ReadonlyMap<string, Cursor>): void {
+  /** Takes the store's word about where its cursors are; @returns whether any is elsewhere than confirmed */
+  #believe(tracks: Iterable<Track>, cursors: ReadonlyMap<string, Cursor>): boolean {
+    let isNews = false;
     for (const track of tracks) {
       const { session } = track;
       const cursor = cursors.get(session.producerId);
-      if (cursor === undefined || session.isOver) continue;
+      if (cursor === undefined || session.isOver || cursor.seq === track.confirmed) continue;
+      isNews = true;
       const mine = session.waiting.find((arrival) => arrival.seq === cursor.seq);
       if (mine !== undefined && mine.digest !== '' && cursor.digest !== '' && mine.digest !== cursor.digest) {
         this.#context.conflicted(session, cursor.seq);
@@ -245,6 +323,7 @@ export class Lane {
       track.planned = cursor.seq;
       if (wentBack) this.#context.wentBack(session, cursor.seq);
     }
+    return isNews;
   }
 
   #fence(tracks: Iterable<Track>, producerIds: readonly string[]): void {
@@ -261,17 +340,8 @@ export class Lane {
     this.#unavailable += 1;
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
-      this.start();
+      this.#context.ready(this);
     }, waitMs);
-  }
-
-  /** Reports what a call put into the books though its answer was lost. */
-  #recover(shares: readonly Share[]): void {
-    const group = new Group(this.service, this.#context.times(this.service));
-    for (const share of shares) group.add(share);
-    this.#report(group, this.#context.nowMs());
-    this.#context.held(shares, true);
-    this.#context.applied(this.service);
   }
 
   #report(group: Group, atMs: number): void {

@@ -1,4 +1,4 @@
-import type { Cell } from '../../protocol/frame.ts';
+import type { Group } from './group.ts';
 import type { Lane } from './lane.ts';
 
 /** Digests remembered per producer, to tell a repeated batch from another one under the same seq. */
@@ -29,7 +29,11 @@ export interface Arrival {
   readonly shiftMinutes: number;
   readonly lost: Readonly<Record<string, number>>;
   readonly receivedAtMs: number;
-  readonly bytes: number;
+  /**
+   * The frame as it was received. Its cells are merged at once and forgotten, since kept objects are what a
+   * garbage collector pays for; should a merge have to be undone, they are decoded again from here.
+   */
+  readonly frame: Buffer;
   /** Services whose books do not hold it yet. */
   remaining: number;
 }
@@ -38,7 +42,6 @@ export interface Arrival {
 export interface Share {
   readonly arrival: Arrival;
   readonly track: Track;
-  readonly cells: readonly Cell[];
   readonly isAlive: boolean;
   /** It was in a store call whose answer is unknown: if the books hold it now, that call put it there. */
   wasSent: boolean;
@@ -50,8 +53,12 @@ export interface Track {
   readonly lane: Lane;
   /** The cursor after the last call that succeeded. */
   confirmed: number;
-  /** The cursor if every call in flight succeeds; `confirmed` when none is. */
+  /** The cursor once everything that was merged is in the books. */
   planned: number;
+  /** While an arrival is being merged: it touches this service, and where its cells go (null: nowhere). */
+  isTouched: boolean;
+  isAlive: boolean;
+  target: Group | null;
 }
 
 /** How a frame stands in its producer's order. */

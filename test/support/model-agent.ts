@@ -112,7 +112,8 @@ export class ModelAgent implements SessionPeer {
     const batch = this.sealed[seq - 1];
     if (session === null || batch === undefined) return;
     if (seq === this.#next) this.#next += 1;
-    const submitted = this.#ingest.submit(session, { ...batch, epoch: session.epoch }, 100);
+    const frame: Batch = { ...batch, epoch: session.epoch };
+    const submitted = this.#ingest.submit(session, frame, Buffer.from(JSON.stringify(frame)));
     switch (submitted.status) {
       case 'early':
         this.rewound(session.next);
