@@ -82,6 +82,7 @@ export class Connection {
   readonly #timers = new Set<NodeJS.Timeout>();
   #settle: (ended: Ended) => void = () => {};
   #isOver = false;
+  #isAnnouncing = false;
   #welcomedAtMs: number | undefined;
   #heardAtMs: number;
   #retry: Retry | undefined;
@@ -122,6 +123,7 @@ export class Connection {
 
   /** Ends the connection so that the next hello names all services. */
   announceServices(): void {
+    this.#isAnnouncing = true;
     this.#sender.stop();
     this.#later(ANNOUNCE_AFTER_MS, () => {
       this.#end('services-changed', 'a new service reported; saying hello again', { kind: 'soon' });
@@ -219,7 +221,8 @@ export class Connection {
       this.#conflict(applied);
       return;
     }
-    if (this.#isOver) return;
+    // The welcome answers a hello that lacks the newest service: a batch that names it would be refused.
+    if (this.#isOver || this.#isAnnouncing) return;
     this.#welcomedAtMs = clock.monotonicMs();
     on.welcomed(welcome);
     on.acknowledged(this.#sender.start({ epoch: welcome.epoch, applied, credit: welcome.credit }));
