@@ -21,9 +21,9 @@ describe('the steps of a month', () => {
     const scene = new Scene();
     const play = new Play({ settings: BY_COUNT });
     for (let i = 0; i < 9; i += 1) {
-      const n = 4_000 + i * 24;
+      const n = 4_000 + i * 6;
       scene.lose(n);
-      run(play, scene, scene.windowAt(n), scene.windowAt(n + 24), WINDOW_MS);
+      run(play, scene, scene.windowAt(n), scene.windowAt(n + 6), WINDOW_MS);
     }
     expect(play.lines()).toEqual([
       'firing budget 99.9',
@@ -221,7 +221,7 @@ describe('blind', () => {
     const scene = new Scene();
     const goneMs = scene.windowAt(2_000);
     scene.blind(goneMs, goneMs + HOUR_MS);
-    const play = run(new Play(), scene, goneMs - HOUR_MS, goneMs + 3 * MINUTE_MS - 1, MINUTE_MS);
+    const play = run(new Play(), scene, goneMs - 10 * MINUTE_MS, goneMs + 3 * MINUTE_MS - 1);
     play.decide(goneMs + 3 * MINUTE_MS - 1, scene.at(goneMs + 3 * MINUTE_MS - 1));
     expect(play.said).toEqual([]);
     play.decide(goneMs + 3 * MINUTE_MS, scene.at(goneMs + 3 * MINUTE_MS));
@@ -233,7 +233,7 @@ describe('blind', () => {
     const scene = new Scene();
     const goneMs = scene.windowAt(2_000);
     scene.blind(scene.startMs, goneMs + HOUR_MS);
-    expect(run(new Play(), scene, goneMs, goneMs + HOUR_MS).said).toEqual([]);
+    expect(run(new Play(), scene, goneMs, goneMs + HOUR_MS, WINDOW_MS).said).toEqual([]);
 
     const other = new Scene();
     other.blind(goneMs, goneMs + HOUR_MS);
@@ -320,7 +320,7 @@ describe('what ends an episode', () => {
     const scene = new Scene().lose(4_000, 8);
     scene.lose(scene.windows - 1);
     const play = new Play({ settings: NO_REMINDERS });
-    run(play, scene, scene.endMs - HOUR_MS, scene.endMs + HOUR_MS, 30_000);
+    run(play, scene, scene.endMs - 10 * MINUTE_MS, scene.endMs + 10 * MINUTE_MS, 30_000);
     expect(play.of('breached').map(({ alert }) => [alert.kind, alert.month, alert.resolvedBecause])).toEqual([
       ['firing', '2026-11', null],
       ['resolved', '2026-11', 'month-ended'],
@@ -333,7 +333,7 @@ describe('claim', () => {
 
   it('is said when the window opens, 14 and 3 days before the deadline, and ends with it', () => {
     const scene = new Scene({ extraDays: 70 }).lose(4_000, 9);
-    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 65 * DAY_MS, 12 * HOUR_MS);
+    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 65 * DAY_MS, DAY_MS);
     const { opens, deadline } = scene.read('2026-11', scene.endMs).claim;
     expect([opens, deadline]).toEqual(['2026-12-08', '2027-01-29']);
     expect(
@@ -349,16 +349,16 @@ describe('claim', () => {
 
   it('is not said for a month that met its target', () => {
     const scene = new Scene({ extraDays: 70 }).lose(4_000, 8);
-    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 65 * DAY_MS, 12 * HOUR_MS);
+    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 65 * DAY_MS, DAY_MS);
     expect(play.of('claim')).toEqual([]);
   });
 
   it('once acknowledged it is not said again', () => {
     const scene = new Scene({ extraDays: 70 }).lose(4_000, 9);
-    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 20 * DAY_MS, 12 * HOUR_MS);
+    const play = run(new Play(), scene, scene.endMs - HOUR_MS, scene.endMs + 20 * DAY_MS, DAY_MS);
     const key = play.of('claim')[0]?.alert.key ?? '';
     play.wishes = { acknowledgements: new Map([[key, 'mei']]) };
-    run(play, scene, scene.endMs + 20 * DAY_MS, scene.endMs + 65 * DAY_MS, 12 * HOUR_MS);
+    run(play, scene, scene.endMs + 20 * DAY_MS, scene.endMs + 65 * DAY_MS, DAY_MS);
     expect(play.of('claim').map(({ alert }) => alert.kind)).toEqual(['firing', 'resolved']);
   });
 });
@@ -414,7 +414,7 @@ describe('people', () => {
     const startMs = scene.windowAt(2_000);
     scene.fail(startMs, startMs + 5 * MINUTE_MS, { attempts: 100, failures: 60 });
     const play = new Play({ silences: [silence(startMs + 2 * HOUR_MS, { step: 'entry-failing' })] });
-    run(play, scene, startMs, startMs + 3 * HOUR_MS);
+    run(play, scene, startMs, startMs + 3 * HOUR_MS, WINDOW_MS);
     expect(play.of('entry-failing')).toEqual([]);
   });
 

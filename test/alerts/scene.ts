@@ -28,6 +28,8 @@ export class Scene {
   readonly windows: number;
   readonly exclusions: Exclusion[] = [];
   readonly #facts: MinuteFacts;
+  /** Readings of ended months, until something is changed. */
+  readonly #ended = new Map<string, Reading>();
 
   constructor({
     month = '2026-11',
@@ -81,6 +83,7 @@ export class Scene {
   /** Takes a span out, as an exclusion under clause 4.12 does. */
   exclude(fromMs: number, toMs: number): this {
     const { service } = this;
+    this.#ended.clear();
     this.exclusions.push({ service, fromMs, toMs, clause: '4.12', author: 'test', reason: 'test' });
     return this;
   }
@@ -92,7 +95,7 @@ export class Scene {
     const facts = this.#until(nowMs);
     return {
       reading: this.read(current, nowMs),
-      closed: months.map((month) => this.read(month, nowMs)),
+      closed: months.map((month) => this.#readEnded(month, nowMs)),
       timeZone: this.terms.timeZone,
       sight: sightOf(facts, listeningSinceMs, nowMs),
     };
@@ -101,6 +104,12 @@ export class Scene {
   read(month: string, nowMs: number): Reading {
     const { service, terms, exclusions } = this;
     return read({ service, month: this.#month(month), facts: this.#until(nowMs), terms, exclusions, nowMs });
+  }
+
+  #readEnded(month: string, nowMs: number): Reading {
+    const known = this.#ended.get(month) ?? this.read(month, nowMs);
+    this.#ended.set(month, known);
+    return known;
   }
 
   #month(name: string) {
@@ -121,6 +130,7 @@ export class Scene {
   }
 
   #each(fromMs: number, toMs: number, change: (i: number) => void): void {
+    this.#ended.clear();
     for (let ms = fromMs; ms < toMs; ms += MINUTE_MS) change(ms / MINUTE_MS - this.#facts.firstMinute);
   }
 }
