@@ -1,6 +1,6 @@
 import { CAUSES } from '../sla/cause.ts';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
-import type { Batch } from './frame.ts';
+import { type Batch, isLabel } from './frame.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -32,11 +32,13 @@ export function isBatch(value: unknown): value is Batch {
 }
 
 const DIGEST = /^[0-9a-f]{16}$/;
+/** Equal to nothing that JSON can say. */
+const NO_SERVICE = {};
 const FAILURE_CAUSES: ReadonlySet<unknown> = new Set(CAUSES);
 
 function areCells(cells: readonly unknown[]): boolean {
   // Neighbouring cells mostly share their service, so its pattern is tried once for each run.
-  let known: unknown;
+  let known: unknown = NO_SERVICE;
   for (const value of cells) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const cell = value as Readonly<Record<string, unknown>>;
@@ -68,22 +70,13 @@ function isLost(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const lost = value as Readonly<Record<string, unknown>>;
   for (const reason in lost) {
-    if (reason.length > LIMITS.labelCharacters || !isCount(lost[reason], 0)) return false;
+    if (!isLabel(reason) || !isCount(lost[reason], 0)) return false;
   }
   return true;
 }
 
 function isService(value: unknown): boolean {
   return typeof value === 'string' && SERVICE_PATTERN.test(value);
-}
-
-function isLabel(value: unknown): boolean {
-  if (typeof value !== 'string' || value.length > LIMITS.labelCharacters) return false;
-  for (let i = 0; i < value.length; i += 1) {
-    const unit = value.charCodeAt(i);
-    if (unit < 0x20 || (unit > 0x7e && unit < 0xa0)) return false;
-  }
-  return true;
 }
 
 function isCount(value: unknown, least: number): value is number {

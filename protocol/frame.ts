@@ -12,11 +12,19 @@ const seq = z.int().min(1);
 const epoch = z.int().min(0);
 const epochMs = z.number().min(0);
 const service = z.string().regex(SERVICE_PATTERN);
-// Control characters would travel on into label values, terminals and mails.
 const label = z
   .string()
-  .max(LIMITS.labelCharacters)
-  .regex(/^\P{Cc}*$/u);
+  .refine(isLabel, `is longer than ${LIMITS.labelCharacters} characters or holds a control character`);
+
+/** Text of at most LIMITS.labelCharacters UTF-16 units; a control character would travel on into mails and terminals. */
+export function isLabel(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > LIMITS.labelCharacters) return false;
+  for (let i = 0; i < value.length; i += 1) {
+    const unit = value.charCodeAt(i);
+    if (unit < 0x20 || (unit > 0x7e && unit < 0xa0)) return false;
+  }
+  return true;
+}
 
 /**
  * One counted fact: `n` outcomes of one service, minute, region, platform, result, cause and code.
@@ -40,7 +48,7 @@ export const cellSchema = z
 export type Cell = z.infer<typeof cellSchema>;
 
 /** Outcomes that an agent accepted and could not keep, by reason. */
-export const lostSchema = z.record(z.string().max(LIMITS.labelCharacters), z.int().min(0));
+export const lostSchema = z.record(label, z.int().min(0));
 
 export const helloSchema = z
   .strictObject({
@@ -90,7 +98,7 @@ export const skipSchema = z
     epoch,
     from: seq,
     to: seq,
-    reason: z.string().min(1).max(LIMITS.labelCharacters),
+    reason: label.min(1),
     outcomes: z.int().min(0),
   })
   .refine((skip) => skip.from <= skip.to, { path: ['to'], message: 'is below from' });
