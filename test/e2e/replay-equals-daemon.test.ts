@@ -30,7 +30,7 @@ for (const store of ['redis', 'embedded'] as const) {
   }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'roomwatch-equality-'));
     undo.push(() => rm(folder, { recursive: true, force: true }));
-    const { daemonPort, agentPort } = await startBoth(store, folder);
+    const { daemonPort, agentPort, logs } = await startBoth(store, folder);
     const random = seededRandom(SEED);
     const month = lastMonth(Date.now());
     const cases = Array.from({ length: CASES }, (_, k) => ({
@@ -50,16 +50,20 @@ for (const store of ['redis', 'embedded'] as const) {
       await writeFile(file, `${lines.join('\n')}\n`);
       const replayed = await replay(['--service', service, '--month', month.name, '--json', file]);
       const read = await waitFor(
-        `the daemon to hold ${service}`,
+        `the daemon to hold the ${replayed.attempts} attempts of ${service}`,
         async () => {
           const url = `http://127.0.0.1:${daemonPort}/api/v1/services/${service}/months/${month.name}`;
           const response = await fetch(url);
           if (!response.ok) throw new Error(`${response.status}`);
           const reading = (await response.json()) as Reading;
-          return reading.attempts === replayed.attempts ? reading : false;
+          if (reading.attempts !== replayed.attempts) throw new Error(`it holds ${reading.attempts}`);
+          return reading;
         },
         { withinMs: 20_000 },
-      );
+      ).catch(async (error) => {
+        const metrics = await (await fetch(`http://127.0.0.1:${agentPort}/metrics`)).text();
+        throw new Error(`${error}\n${logs()}\n${metrics.replaceAll(/^#.*\n/gm, '')}`);
+      });
       expect(comparable(read), service).toEqual(comparable(replayed));
     }
   });
@@ -100,7 +104,8 @@ async function startBoth(store: 'redis' | 'embedded', folder: string) {
   const agent = startProgram('agent', args, { cwd: folder, env: { ROOMWATCH_TOKEN: TOKEN } });
   undo.push(() => agent.kill('SIGKILL'));
   await waitFor('the agent to listen', async () => (await fetch(`http://127.0.0.1:${agentPort}/healthz`)).ok);
-  return { daemonPort, agentPort };
+  const logs = () => `daemon: ${daemon.log().slice(-4_000)}\nagent: ${agent.log().slice(-4_000)}`;
+  return { daemonPort, agentPort, logs };
 }
 
 async function replay(args: readonly string[]): Promise<Reading> {
