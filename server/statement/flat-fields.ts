@@ -13,18 +13,23 @@ export interface Field {
 /** Levels of nesting; a statement has four. */
 const DEPTH_MAX = 8;
 
-/** @param data  JSON; keys are letters and digits (asserted), undefined is left out */
-export function fieldsOf(data: unknown, name = ''): Field[] {
+/** @param data  JSON; keys are letters and digits and at most DEPTH_MAX deep (asserted), undefined is left out */
+export function fieldsOf(data: unknown): Field[] {
+  return fieldsBelow(data, '', 0);
+}
+
+function fieldsBelow(data: unknown, name: string, depth: number): Field[] {
+  if (depth > DEPTH_MAX) throw new TypeError(`FIELD_UNSUITED: ${name} is nested too deeply`);
   if (Array.isArray(data)) {
     if (data.length === 0) return [{ name, type: 'empty list', value: '' }];
-    return data.flatMap((item, index) => fieldsOf(item, `${name}[${index}]`));
+    return data.flatMap((item, index) => fieldsBelow(item, `${name}[${index}]`, depth + 1));
   }
   if (typeof data === 'object' && data !== null) {
     const entries = Object.entries(data).filter(([, value]) => value !== undefined);
     if (entries.length === 0) return [{ name, type: 'empty record', value: '' }];
     return entries.flatMap(([key, value]) => {
       if (!KEY.test(key)) throw new TypeError(`FIELD_UNSUITED: ${key} is no key of letters and digits`);
-      return fieldsOf(value, name === '' ? key : `${name}.${key}`);
+      return fieldsBelow(value, name === '' ? key : `${name}.${key}`, depth + 1);
     });
   }
   if (data === null) return [{ name, type: 'none', value: '' }];

@@ -189,7 +189,7 @@ describe('a statement as CSV', () => {
     const { tree } = fc.letrec((tie) => ({
       tree: fc.dictionary(
         key,
-        fc.oneof({ depthSize: 'small' }, leaf, fc.array(leaf, { maxLength: 3 }), tie('tree')),
+        fc.oneof({ depthSize: 'small', maxDepth: 4 }, leaf, fc.array(leaf, { maxLength: 3 }), tie('tree')),
         { maxKeys: 4 },
       ),
     }));
