@@ -8,6 +8,7 @@ import { readRetryAfterMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { Sender } from './sender.ts';
+import type { Gap } from './spool/batch-log.ts';
 import { readBatch } from './spool/batch-record.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -47,6 +48,8 @@ export interface ConnectionEvents {
   acknowledged(batches: number): void;
   rewound(from: number): void;
   rejected(seq: number, reason: string): void;
+  /** Batches that the daemon needs are no longer here. */
+  gone(gap: Gap): void;
   clockMeasured(offset: ClockOffset): void;
 }
 
@@ -107,6 +110,7 @@ export class Connection {
       batchesPerSecond: options.settings.replayBatchesPerSecond,
       send: (text) => this.#sendText(text),
       bufferedBytes: () => this.#socket.bufferedAmount,
+      gone: (gap) => options.on.gone(gap),
       failed: (error) => this.#end('spool-failed', error.message),
     });
     this.#listen();
@@ -164,7 +168,7 @@ export class Connection {
       producerId: spool.producerId,
       agentId,
       services: [...spool.services],
-      firstRetained: spool.firstRetained,
+      firstRetained: spool.firstOffered,
       lastSealed: spool.lastSealed,
       t0: clock.nowMs(),
     });

@@ -149,6 +149,10 @@ export class Link {
           log.warn({ from }, 'the daemon asked for batches again');
         },
         rejected: (seq, reason) => log.error({ seq, reason }, 'the daemon rejected a batch; it is set aside'),
+        gone: (gap) => {
+          metrics.count('outcomesLost', gap.outcomes, gap.reason);
+          log.error(gap, 'the daemon lacks batches that are no longer here');
+        },
         clockMeasured: ({ estimate }) => {
           this.#estimate = estimate;
           if (!estimate || !this.#options.correctsClock) return;

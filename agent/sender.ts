@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import type { Gap } from './spool/batch-log.ts';
 import { frameText, type SpoolEntry, skipEntry } from './spool/batch-record.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -9,7 +10,6 @@ const BUFFERED_BYTES = 1024 * 1024;
 const BUFFERED_PAUSE_MS = 20;
 /** What was sealed longer ago than this is backlog, and sent at a limited rate. */
 const LIVE_MS = 5_000;
-const LOST_BEFORE = 'not-retained';
 
 export interface SenderOptions {
   readonly spool: Spool;
@@ -17,6 +17,8 @@ export interface SenderOptions {
   readonly batchesPerSecond: number;
   readonly send: (text: string) => void;
   readonly bufferedBytes: () => number;
+  /** Batches that the daemon needs are no longer here. */
+  readonly gone: (gap: Gap) => void;
   /** The spool could not be read. */
   readonly failed: (error: Error) => void;
 }
@@ -150,9 +152,10 @@ export class Sender {
     const { spool, clock } = this.#options;
     const { firstRetained } = spool;
     if (this.#next < firstRetained) {
-      const gap = { from: this.#next, to: firstRetained - 1, reason: LOST_BEFORE };
       const outcomes = spool.beforeRetained - spool.countedBefore(this.#next);
-      return [skipEntry({ ...gap, outcomes }, { before: 0, sealedAtMs: clock.nowMs() })];
+      const gap = { from: this.#next, to: firstRetained - 1, reason: 'not-retained', outcomes };
+      this.#options.gone(gap);
+      return [skipEntry(gap, { before: 0, sealedAtMs: clock.nowMs() })];
     }
     const entries = await spool.entriesFrom(this.#next, READ_BYTES);
     const [first, ...rest] = entries;

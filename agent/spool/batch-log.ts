@@ -24,7 +24,12 @@ export interface BatchLogOptions {
   readonly nowMs: () => number;
   /** Told of every loss found or caused: the daemon learns of it by a skip. */
   readonly onGap: (gap: Gap) => void;
+  /** What is known of batches that were deleted. */
+  readonly mark?: Mark;
 }
+
+/** `before` outcomes are in the batches ahead of `firstSeq`. */
+export type Mark = Pick<Segment, 'firstSeq' | 'before'>;
 
 export interface Gap {
   readonly from: number;
@@ -53,8 +58,8 @@ export class BatchLog {
   #lastSealed: number;
   #after: number;
   #loaded: Loaded | undefined;
-  /** Segments that were deleted lately, for the figure of what a daemon that went far back has lost. */
-  readonly #dropped: Pick<Segment, 'firstSeq' | 'before'>[] = [];
+  /** Outcomes ahead of what is no longer here, for the figure of what a daemon that went far back has lost. */
+  readonly #marks: Mark[];
   readonly #recent = new Map<number, SpoolEntry>();
   #recentBytes = 0;
 
@@ -63,6 +68,7 @@ export class BatchLog {
     state: { segments: Segment[]; nextOrdinal: number; lastSealed: number; after: number },
   ) {
     this.#options = options;
+    this.#marks = options.mark ? [options.mark] : [];
     this.#segments = state.segments;
     this.#lastSealed = state.lastSealed;
     this.#after = state.after;
@@ -100,7 +106,15 @@ export class BatchLog {
 
   /** Outcomes ahead of a seq that is no longer retained; see `Spool`. */
   countedBefore(seq: number): number {
-    return this.#dropped.findLast((mark) => mark.firstSeq <= seq)?.before ?? 0;
+    const known = this.#marks.filter((mark) => mark.firstSeq <= seq).map((mark) => mark.before);
+    return Math.max(0, ...known);
+  }
+
+  /** Outcomes in all batches up to `seq`, which must be retained or the one before. */
+  async countedThrough(seq: number): Promise<number> {
+    if (seq === this.#lastSealed) return this.#after;
+    const next = this.recent(seq + 1) ?? (await this.read(seq + 1, 1))[0];
+    return next?.before ?? 0;
   }
 
   get bytes(): number {
@@ -167,8 +181,8 @@ export class BatchLog {
       if (lastSeq > seq || !isDue({ lastSeq, bytes: segment.bytes })) return;
       await removeFile(this.#options.disk, segment.path);
       this.#segments.shift();
-      this.#dropped.push(segment);
-      if (this.#dropped.length > DROPPED_MARKS) this.#dropped.shift();
+      this.#marks.push(segment);
+      if (this.#marks.length > MARKS) this.#marks.shift();
       this.#forget(lastSeq);
     }
   }
@@ -442,7 +456,7 @@ export class BatchLog {
   }
 }
 
-const DROPPED_MARKS = 256;
+const MARKS = 256;
 /** A segment that holds nothing but a skip is about this large; giving it up again would gain nothing. */
 const GIVEN_UP_BYTES = 512;
 

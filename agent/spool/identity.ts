@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { type Disk, makeDirectory, readIfPresent, replaceFile } from './disk.ts';
 
 /**
@@ -49,7 +50,8 @@ export async function adoptIdentity(
   { identity, aside }: { identity: Identity; aside: string },
 ): Promise<string[]> {
   await makeDirectory(disk, join(directory, identity.producerId));
-  await replaceFile(disk, join(directory, FILE), Buffer.from(`${JSON.stringify(identity)}\n`));
+  const body = JSON.stringify(identity);
+  await replaceFile(disk, join(directory, FILE), Buffer.from(`${checksum(body)} ${body}\n`));
   const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
   for (const name of others) {
     await makeDirectory(disk, aside);
@@ -65,14 +67,15 @@ export async function adoptIdentity(
 async function readIdentity(directory: string): Promise<Identity | undefined> {
   const bytes = await readIfPresent(join(directory, FILE));
   if (!bytes) return undefined;
-  try {
-    const { producerId, host, inode } = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
-    if (typeof producerId !== 'string' || !UUID.test(producerId)) return undefined;
-    if (typeof host !== 'string' || typeof inode !== 'number') return undefined;
-    return { producerId, host, inode };
-  } catch {
-    return undefined;
-  }
+  const text = bytes.toString('utf8').trimEnd();
+  const body = text.slice(CHECKSUM_DIGITS + 1);
+  return text.slice(0, CHECKSUM_DIGITS) === checksum(body) ? (JSON.parse(body) as Identity) : undefined;
+}
+
+const CHECKSUM_DIGITS = 8;
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(CHECKSUM_DIGITS, '0');
 }
 
 async function machineId(): Promise<string> {

@@ -131,6 +131,7 @@ export async function openParts(
     segmentBytes,
     nowMs: options.nowMs,
     onGap: (gap) => options.on?.lost?.(gap),
+    mark: { firstSeq: state.state.acked + 1, before: state.state.ackedOutcomes },
   });
   const journal = new Journal({ disk, directory, producerId, segmentBytes, recovered, idLog });
   return { identity, batches, journal, state, recovered };

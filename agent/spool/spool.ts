@@ -110,6 +110,11 @@ export class Spool {
     return this.#parts.batches.firstRetained;
   }
 
+  /** Lowest seq for which a batch or a skip can be sent: what was never acknowledged and is gone is declared. */
+  get firstOffered(): number {
+    return Math.min(this.firstRetained, this.#acked + 1);
+  }
+
   get beforeRetained(): number {
     return this.#parts.batches.beforeRetained;
   }
@@ -233,8 +238,8 @@ export class Spool {
   }
 
   /**
-   * Outcomes in the batches ahead of `seq`. Exact from `firstRetained` on, and for the first seq; in between the
-   * figure of the segment that was deleted there, so at most a segment's outcomes too few.
+   * Outcomes in the batches ahead of a seq that is no longer retained. Exact where acknowledgement or a deleted
+   * segment ended, between them too few by at most a segment's outcomes.
    */
   countedBefore(seq: number): number {
     return this.#parts.batches.countedBefore(seq);
@@ -462,7 +467,9 @@ export class Spool {
     const nowMs = this.#options.nowMs();
     if (!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) return;
     this.#savedAtMs = nowMs;
-    if (state.state.acked !== this.#acked) await state.write({ acked: this.#acked });
+    if (state.state.acked === this.#acked) return;
+    const acked = this.#acked;
+    await state.write({ acked, ackedOutcomes: await this.#parts.batches.countedThrough(acked) });
   }
 }
 

@@ -8,6 +8,8 @@ export interface SpoolState {
   readonly sendable: number;
   /** Highest seq acknowledged, a few seconds late. */
   readonly acked: number;
+  /** Outcomes in the batches up to it. */
+  readonly ackedOutcomes: number;
   /** Every service that ever reported here, in the order in which they came. */
   readonly services: readonly string[];
 }
@@ -35,7 +37,7 @@ export class StateFile {
     const slots = await Promise.all(SLOTS.map((name) => readSlot(join(directory, name))));
     const sound = slots.filter((slot) => typeof slot === 'object');
     const newest = sound.sort((a, b) => b.revision - a.revision)[0];
-    let state = newest?.state ?? { sendable: 0, acked: 0, services: [] };
+    let state = newest?.state ?? { sendable: 0, acked: 0, ackedOutcomes: 0, services: [] };
     if (slots.includes('damaged')) state = { ...state, sendable: Number.MAX_SAFE_INTEGER };
     return new StateFile(disk, directory, newest?.revision ?? 0, state);
   }
