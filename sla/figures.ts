@@ -33,7 +33,15 @@ export function figuresOf(verdicts: MonthVerdicts): MonthFigures {
       windows,
       minutes: month.minutes,
     },
-    windows: { ...counts, lowVolumeDown: lostWindows.filter((one) => one.lowVolume).length },
+    windows: {
+      up: counts.up,
+      down: counts.down,
+      excluded: counts.excluded,
+      idle: counts.idle,
+      unmeasured: counts.unmeasured,
+      remaining: counts.remaining,
+      lowVolumeDown: lostWindows.filter((one) => one.lowVolume).length,
+    },
     ...recordedOf(verdicts),
     downtimeMinutes: lost * month.windowMinutes,
     availability: {

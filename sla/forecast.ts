@@ -36,10 +36,11 @@ export interface Prior {
 }
 
 /**
- * Weak: one outage in 24 days of windows, and one more lost window after three. A month of the service's own
- * windows outweighs it. With less, a service's first lost window alone would announce a breach.
+ * Weak: one outage in five weeks of windows, three windows long on average, with a heavy tail as real ones have.
+ * A month or two of the service's own windows outweigh it. With much less, the first lost window of a new
+ * service would announce a breach; test/bench/calibration.ts shows what the choice costs.
  */
-export const DEFAULT_PRIOR: Prior = { up: { lost: 1, kept: 6_999 }, down: { lost: 1, kept: 2 } };
+export const DEFAULT_PRIOR: Prior = { up: { lost: 1, kept: 9_999 }, down: { lost: 1, kept: 1.5 } };
 
 /** Transitions between a month's closed windows; one that is excluded or that nobody watched joins nothing. */
 export function transitionsOf(verdicts: MonthVerdicts): Transitions {

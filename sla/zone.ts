@@ -30,7 +30,8 @@ export function isTimeZone(text: string): boolean {
 }
 
 function fixedOffset(zone: string): number | undefined {
-  return zone === 'UTC' ? 0 : parseOffset(zone, 0);
+  if (zone === 'UTC') return 0;
+  return zone.startsWith('+') || zone.startsWith('-') ? parseOffset(zone, 0) : undefined;
 }
 
 /** Minutes east of UTC of a zone's clock at an instant. */
