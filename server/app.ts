@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Exclusion } from '../sla/exclusion.ts';
 import { readOrMakeAgentToken } from './app/agent-token.ts';
+import { createDaemonAlerting } from './app/alerting.ts';
 import { createClosing } from './app/closing.ts';
 import { observeIngest } from './app/ingest-observer.ts';
 import { ServiceList } from './app/known-services.ts';
@@ -19,18 +20,20 @@ import { FactsCache } from './facts-cache.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { Access, type Token } from './http/access.ts';
 import { Router } from './http/router.ts';
+import { alertRoutes } from './http/routes/alerts.ts';
 import { exclusionRoutes } from './http/routes/exclusions.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { PAGE_FOLDER, pageRoutes } from './http/routes/page.ts';
 import { serviceRoutes } from './http/routes/services.ts';
+import { statementRoutes } from './http/routes/statement.ts';
 import { windowRoutes } from './http/routes/windows.ts';
 import { createHttpServer } from './http/server.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLog, type Log } from './log.ts';
 import { DaemonMetrics } from './metrics/daemon-metrics.ts';
 import { runtimeFamilies } from './metrics/runtime.ts';
-import { EVERY_TWO_SECONDS, startSchedule } from './schedule.ts';
+import { EVERY_TEN_SECONDS, EVERY_TWO_SECONDS, startSchedule } from './schedule.ts';
 import { openStore } from './store/open-store.ts';
 import { StoreUnavailable } from './store/store.ts';
 import { VERSION } from './version.ts';
@@ -120,15 +123,25 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         throw new StoreUnavailable('the exclusions have not been read yet; try again shortly');
       return book.inForce(service);
     };
+    let listeningSinceMs = nowMs();
+    const newAlerting = (of: Config) => {
+      const deps = { store, metrics, nowMs, random, log, listeningSinceMs: () => listeningSinceMs };
+      const fresh = createDaemonAlerting(of.alerting, deps);
+      fresh.pipeline.start();
+      return fresh;
+    };
+    let alerting = newAlerting(config);
+    undo.push(() => alerting.pipeline.stop());
     const cache = new FactsCache(store.facts, config.limits.factsCacheBytes);
     const months = new Months({ cache, termsOf, exclusionsOf, nowMs });
     const evaluator = new Evaluator({
       months,
       nowMs,
       log,
-      onSighting: async ({ service, reading }) => {
-        if (reading) metrics.publish(reading);
-        else metrics.withdraw(service);
+      onSighting: async (sighting) => {
+        if (sighting.reading) metrics.publish(sighting.reading);
+        else metrics.withdraw(sighting.service);
+        await alerting.consider(sighting);
       },
       onEvaluated: (durationMs) => metrics.evaluated(durationMs, nowMs()),
       onFailed: () => metrics.evaluationFailures.add({}),
@@ -163,6 +176,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       log,
     });
     store.onRestored(() => {
+      listeningSinceMs = nowMs();
       ingest.recheck();
       months.clear();
       void look();
@@ -184,6 +198,13 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       ...metricsRoutes(families),
       ...serviceRoutes({ known, evaluator, months, termsOf, agents: gateway.connectedAgents, nowMs }),
       ...windowRoutes({ known, months, termsOf, exclusionsOf, nowMs }),
+      ...statementRoutes({ known, months, book, termsOf, nowMs }),
+      ...alertRoutes({
+        standings: () => alerting.pipeline.standings(),
+        desk: () => alerting.pipeline.desk,
+        poke: (services) => evaluator.poke(services),
+        services: () => known.services(),
+      }),
       ...exclusionRoutes({ book, termsOf, nowMs, newId: randomUUID, log }),
       ...pageRoutes(PAGE_FOLDER),
     ]);
@@ -193,13 +214,24 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     /** Looks at what may have changed without anybody saying so: the store, its services, the clock. */
     async function look(): Promise<void> {
       await health.look();
-      if (!health.isUp) return;
+      if (!health.isUp) return alerting.pipeline.evaluationFailed();
       await known.refresh();
       await book.refresh();
       evaluator.tick(known.services());
     }
+    async function lookAtOutbox(): Promise<void> {
+      if (!health.isUp) return;
+      const { outbox } = await alerting.pipeline.status();
+      if (outbox) metrics.outboxOldestAgeSeconds.set({}, outbox.oldestAgeMs / 1_000);
+    }
     await look().catch((error: unknown) => log.warn({ error }, 'the first look at the store failed'));
-    const schedule = startSchedule([{ name: 'look', cron: EVERY_TWO_SECONDS, run: look }], log);
+    const schedule = startSchedule(
+      [
+        { name: 'look', cron: EVERY_TWO_SECONDS, run: look },
+        { name: 'outbox', cron: EVERY_TEN_SECONDS, run: lookAtOutbox },
+      ],
+      log,
+    );
     undo.push(() => schedule.stop());
 
     const port = await listen(server, config.listen);
@@ -217,10 +249,17 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     };
     const applyReload = (next: Config): Reloaded => {
       const needRestart = RESTART_KEYS.filter((key) => !isDeepStrictEqual(next[key], config[key]));
+      const hasNewAlerting = !isDeepStrictEqual(next.alerting, config.alerting);
       // What needs a restart stays as it is, so that one configuration describes what is running.
       const { listen, store, limits, retentionDays, shutdownDeadlineMs } = config;
       config = { ...next, listen, store, limits, retentionDays, shutdownDeadlineMs };
       access = accessOf(config);
+      if (hasNewAlerting) {
+        const former = alerting;
+        alerting = newAlerting(config);
+        // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
+        void former.pipeline.stop();
+      }
       if (!options.log) log.level = config.log.level;
       book.useFiles(config.exclusions);
       evaluator.poke(known.services());

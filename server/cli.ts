@@ -2,12 +2,24 @@ import { nearestWord } from '../sla/nearest.ts';
 import { quote } from '../sla/text.ts';
 import { checkConfigCommand } from './commands/check-config.ts';
 import { type Command, type CommandIo, EXIT, type ExitCode } from './commands/command.ts';
+import { explainCommand } from './commands/explain.ts';
 import { replayCommand } from './commands/replay.ts';
 import { serveCommand } from './commands/serve.ts';
+import { statementCommand } from './commands/statement.ts';
+import { termsCommand } from './commands/terms.ts';
 import { write } from './commands/usage.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: readonly Command[] = [serveCommand, checkConfigCommand, replayCommand];
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  checkConfigCommand,
+  replayCommand,
+  explainCommand,
+  statementCommand,
+  verifyCommand,
+  termsCommand,
+];
 
 /** `roomwatch ARGS`. The answer goes to stdout, everything else to stderr. */
 export async function runCli(args: readonly string[], io: CommandIo): Promise<ExitCode> {

@@ -1,3 +1,4 @@
+import type { AlertingConfig } from '../../alerts/config.ts';
 import type { Exclusion } from '../../sla/exclusion.ts';
 import type { Terms } from '../../sla/terms.ts';
 import type { Token } from '../http/access.ts';
@@ -18,6 +19,7 @@ export interface Config {
   readonly termsByService: ReadonlyMap<string, Terms>;
   /** Of the exclusions files. */
   readonly exclusions: readonly Exclusion[];
+  readonly alerting: AlertingConfig;
   readonly limits: {
     readonly services: number;
     readonly regionsPerService: number;

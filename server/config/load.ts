@@ -115,7 +115,7 @@ function complete(source: {
   });
   if (faults.length > 0) return { ok: false, faults: inOrder(faults) };
 
-  const { listen, limits, retentionDays, metrics, log, shutdownDeadlineMs } = given;
+  const { listen, alerting, limits, retentionDays, metrics, log, shutdownDeadlineMs } = given;
   const dataDirectory = 'directory' in store ? store.directory : join(folder, DATA_DIRECTORY);
   const config: Config = {
     file,
@@ -128,6 +128,7 @@ function complete(source: {
     terms,
     termsByService,
     exclusions,
+    alerting,
     limits,
     retentionDays,
     metrics,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertingSchema } from '../../alerts/config.ts';
 import { SERVICE_PATTERN } from '../../sla/outcome.ts';
 import { termsSchema } from '../../sla/terms.ts';
 import { quote } from '../../sla/text.ts';
@@ -59,6 +60,7 @@ export const configSchema = z.strictObject({
   terms: termsSchema.optional(),
   exclusionsFile: z.string().min(1).optional(),
   services: z.record(service, serviceSchema).default({}),
+  alerting: alertingSchema.prefault({}),
   limits: z
     .strictObject({
       /** Services, regions and platforms with metric series of their own. */

@@ -9,18 +9,19 @@ export interface ReferenceFault {
 }
 
 /** A key that may be given as `<key>File`: the value is then the text of that file. */
-export const SECRET_KEYS: readonly string[] = [
+const FILE_KEYS: readonly string[] = [
   'token',
   'url',
   'password',
   'secret',
   'routingKey',
   'sentinelPassword',
+  'ca',
 ];
 
 const FILE_SUFFIX = 'File';
-/** A secret is a line; more than this is a wrong file. */
-const MAX_SECRET_CHARACTERS = 8_192;
+/** A secret is a line and a certificate a page; more than this is a wrong file. */
+const MAX_SECRET_CHARACTERS = 100_000;
 const MAX_DEPTH = 32;
 
 /**
@@ -70,7 +71,7 @@ const UNREADABLE = 'https://unreadable.invalid/';
 
 function secretOf(key: string): string | null {
   const secret = key.endsWith(FILE_SUFFIX) ? key.slice(0, -FILE_SUFFIX.length) : '';
-  return SECRET_KEYS.includes(secret) ? secret : null;
+  return FILE_KEYS.includes(secret) ? secret : null;
 }
 
 function readSecret(file: string): { ok: true; text: string } | { ok: false; message: string } {

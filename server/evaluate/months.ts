@@ -56,7 +56,6 @@ interface ClosedMonth {
 /** A month with everything that was judged in it. */
 export interface JudgedMonth {
   readonly month: ServiceMonth;
-  readonly facts: MinuteFacts;
   readonly verdicts: MonthVerdicts;
 }
 
@@ -109,20 +108,22 @@ export class Months {
     return { service, nowMs, terms, reading, closed, facts, computedMs: clock.elapsedMs };
   }
 
+  /** The minutes of a month and the hour before it. */
+  async facts(service: string, { firstMinute, minuteCount }: ServiceMonth): Promise<MinuteFacts> {
+    const snapshot = await this.options.cache.snapshot(service);
+    return snapshot.load(firstMinute - LEAD_MINUTES, firstMinute + minuteCount);
+  }
+
   /** A month's windows as of now, judged anew. */
   async judge(service: string, name: string): Promise<FoundMonth<JudgedMonth>> {
-    const { cache, termsOf, exclusionsOf, nowMs } = this.options;
+    const { termsOf, exclusionsOf, nowMs } = this.options;
     const terms = termsOf(service);
     const found = serviceMonth(name, terms);
     if (!found.ok) return found;
     const { month } = found;
-    const snapshot = await cache.snapshot(service);
-    const facts = await snapshot.load(
-      month.firstMinute - LEAD_MINUTES,
-      month.firstMinute + month.minuteCount,
-    );
+    const facts = await this.facts(service, month);
     const verdicts = judgeMonth({ month, facts, terms, exclusions: exclusionsOf(service), nowMs: nowMs() });
-    return { ok: true, value: { month, facts, verdicts } };
+    return { ok: true, value: { month, verdicts } };
   }
 
   /** The reading of any month; one that has ended comes from what is kept when nothing changed. */

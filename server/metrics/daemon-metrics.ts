@@ -1,3 +1,6 @@
+import { STEPS, type Step } from '../../alerts/alert.ts';
+import { FAILURE_REASONS } from '../../alerts/notify/notifier.ts';
+import { severityOf } from '../../alerts/snapshot.ts';
 import { METRICS } from '../../protocol/metrics.ts';
 import { CAUSES } from '../../sla/cause.ts';
 import { MEASURE_INDEX } from '../../sla/facts.ts';
@@ -111,6 +114,23 @@ export class DaemonMetrics implements IngestObserver {
 
   applyFailed(_service: string, reason: (typeof APPLY_FAILURES)[number]): void {
     this.storeApplyFailures.add({ reason });
+  }
+
+  /** Receivers of the configuration: their failures show from the first one on. */
+  knowReceivers(names: readonly string[]): void {
+    for (const receiver of names) {
+      this.notifications.add({ receiver }, 0);
+      for (const reason of FAILURE_REASONS) this.notificationsFailed.add({ receiver, reason }, 0);
+    }
+  }
+
+  /** @param firing  the step of each alert that fires; a line of the contract has alerts of its own */
+  alerts(service: string, firing: readonly Step[]): void {
+    if (!this.bounds.admits(service)) return;
+    for (const step of STEPS) {
+      const labels = { service, step, severity: severityOf(step) };
+      this.alertsFiring.set(labels, firing.filter((one) => one === step).length);
+    }
   }
 
   connected(service: string, agents: number): void {

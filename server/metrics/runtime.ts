@@ -18,13 +18,15 @@ export async function runtimeFamilies(): Promise<Family[]> {
     collectDefaultMetrics({ register: collector });
   }
   const metrics = await collector.getMetricsAsJSON();
-  return metrics
-    // Three gauges of prom-client's bear a counter's suffix, which `promtool check metrics` refuses.
-    .filter(({ name, type }) => TYPES.includes(String(type)) && !(isGauge(type) && name.endsWith('_total')))
-    .map(({ name, help, type, values }) => ({
-      spec: { name, help, type: String(type) as MetricType, labels: [] },
-      pages: () => [values.map((value) => line(name, value)).join('')],
-    }));
+  return (
+    metrics
+      // Three gauges of prom-client's bear a counter's suffix, which `promtool check metrics` refuses.
+      .filter(({ name, type }) => TYPES.includes(String(type)) && !(isGauge(type) && name.endsWith('_total')))
+      .map(({ name, help, type, values }) => ({
+        spec: { name, help, type: String(type) as MetricType, labels: [] },
+        pages: () => [values.map((value) => line(name, value)).join('')],
+      }))
+  );
 }
 
 function isGauge(type: unknown): boolean {

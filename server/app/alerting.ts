@@ -1,0 +1,76 @@
+import type { AlertingConfig } from '../../alerts/config.ts';
+import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
+import { type Alerting, createAlerting } from '../../alerts/pipeline.ts';
+import { sightOf } from '../../alerts/sight.ts';
+import { LATE_SLOT_MINUTES, MINUTE_MS } from '../../sla/facts.ts';
+import type { Sighting } from '../evaluate/months.ts';
+import { whereFrom } from '../evaluate/where.ts';
+import type { Log } from '../log.ts';
+import type { DaemonMetrics } from '../metrics/daemon-metrics.ts';
+import type { Store } from '../store/store.ts';
+
+/** How far back an alert looks for where failures come from. */
+const WHERE_MINUTES = 3 * LATE_SLOT_MINUTES;
+
+export interface AlertingDeps {
+  readonly store: Store;
+  readonly metrics: DaemonMetrics;
+  readonly nowMs: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Since when agents can be heard: the start, or the store's return. */
+  readonly listeningSinceMs: () => number;
+}
+
+/** The alerting of one configuration; a reload makes another one on the same ledger. */
+export interface DaemonAlerting {
+  readonly pipeline: Alerting;
+  consider(sighting: Sighting): Promise<void>;
+}
+
+export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps): DaemonAlerting {
+  const { store, metrics, nowMs, random, log } = deps;
+  const receivers = openReceivers(config);
+  metrics.knowReceivers(receivers.map(({ name }) => name));
+  const pipeline = createAlerting({
+    ledger: store.ledger,
+    journal: store.journal,
+    services: () => store.facts.services(),
+    settings: settingsOf(config),
+    receivers,
+    nowMs,
+    random,
+    log,
+    observer: {
+      sent: (receiver) => metrics.notifications.add({ receiver }),
+      failed: (receiver, reason) => metrics.notificationsFailed.add({ receiver, reason }),
+    },
+    dryRun: config.dryRun,
+    timing: { groupWaitMs: config.groupWaitMs },
+  });
+  return {
+    pipeline,
+    async consider({ service, reading, closed, facts, terms, nowMs: atMs }) {
+      // Outside its service period a service has no month to speak of.
+      if (!reading) return;
+      const sight = sightOf(facts, deps.listeningSinceMs(), atMs);
+      await pipeline.consider(service, { reading, closed, timeZone: terms.timeZone, sight }, async () => {
+        const nowMinute = Math.floor(atMs / MINUTE_MS);
+        const from = Math.floor((nowMinute - WHERE_MINUTES) / LATE_SLOT_MINUTES) * LATE_SLOT_MINUTES;
+        const origins = await store.facts.origins(
+          service,
+          from,
+          from + WHERE_MINUTES + 2 * LATE_SLOT_MINUTES,
+        );
+        return whereFrom(origins, from * MINUTE_MS);
+      });
+      const firing = pipeline
+        .standings()
+        .filter((standing) => standing.alert.service === service && standing.state === 'firing');
+      metrics.alerts(
+        service,
+        firing.map(({ alert }) => alert.step),
+      );
+    },
+  };
+}
