@@ -63,6 +63,8 @@ export class Connection implements SessionPeer, TurnTaker {
   #pingedAtMs = 0;
   /** The last `applied` that the agent was told. */
   #acknowledged = 0;
+  /** A seq that came with another content; nothing more is taken. */
+  #conflictSeq: number | null = null;
   /** Samples since the best one was taken. */
   #clockSamples = 0;
 
@@ -104,7 +106,7 @@ export class Connection implements SessionPeer, TurnTaker {
   }
 
   hasWork(): boolean {
-    if (this.#queue.length === 0 || this.#state === 'opening') return false;
+    if (this.#queue.length === 0 || this.#state === 'opening' || this.#conflictSeq !== null) return false;
     return this.#session === null || this.#session.waiting.length < this.#context.limits.credit;
   }
 
@@ -149,6 +151,7 @@ export class Connection implements SessionPeer, TurnTaker {
     const isMoreComing = this.#queue.length > 0 || (this.#session?.waiting.length ?? 0) > 0;
     if (isMoreComing && applied - this.#acknowledged < limits.credit / ACKS_PER_CREDIT) owedAcks.add(this);
     else this.acknowledge();
+    this.#tellConflict();
     turns.join(this);
   }
 
@@ -317,7 +320,8 @@ export class Connection implements SessionPeer, TurnTaker {
         this.fenced();
         return;
       case 'conflict':
-        this.conflicted(frame.type === 'batch' ? frame.seq : frame.to);
+        this.#conflictSeq = frame.type === 'batch' ? frame.seq : frame.to;
+        this.#tellConflict();
         return;
       case 'unknown-epoch':
         this.#badFrame(`epoch: ${frame.epoch} was never given; this connection has ${session.epoch}`);
@@ -334,6 +338,11 @@ export class Connection implements SessionPeer, TurnTaker {
         return;
       }
     }
+  }
+
+  /** An agent takes a conflict as word that all before it is counted, so what was taken is applied first. */
+  #tellConflict(): void {
+    if (this.#conflictSeq !== null && this.#session?.waiting.length === 0) this.conflicted(this.#conflictSeq);
   }
 
   #answerPing(t0: number): void {

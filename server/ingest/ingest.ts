@@ -187,9 +187,9 @@ export function createIngest(options: IngestOptions): Ingest {
       session.peer?.rewound(session.next);
     },
     fenced: fence,
-    conflicted: (session, seq) => {
+    conflicted: (session) => {
       end(session);
-      session.peer?.conflicted(seq);
+      session.peer?.conflicted(session.applied + 1);
     },
     applied: (service) => {
       changed.add(service);

@@ -29,7 +29,8 @@ export interface LaneContext {
   /** The books of a service go only as far as `cursor` for this session: what follows is needed again. */
   wentBack(session: Session, cursorSeq: number): void;
   fenced(session: Session): void;
-  conflicted(session: Session, seq: number): void;
+  /** The books hold another batch of this session's producer than the one that waits. */
+  conflicted(session: Session): void;
   /** The service's books changed. */
   applied(service: string): void;
   /** The lane may have something to start; ingest calls `start` soon, together with other lanes. */
@@ -315,7 +316,7 @@ export class Lane {
       isNews = true;
       const mine = session.waiting.find((arrival) => arrival.seq === cursor.seq);
       if (mine !== undefined && mine.digest !== '' && cursor.digest !== '' && mine.digest !== cursor.digest) {
-        this.#context.conflicted(session, cursor.seq);
+        this.#context.conflicted(session);
         continue;
       }
       const wentBack = cursor.seq < track.confirmed;

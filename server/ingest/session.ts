@@ -12,7 +12,7 @@ export interface SessionPeer {
   rewound(from: number): void;
   /** A newer session of the same producer exists. */
   fenced(): void;
-  /** The books hold another batch under this seq. */
+  /** The books hold another batch under this seq; all before it is counted. */
   conflicted(seq: number): void;
 }
 

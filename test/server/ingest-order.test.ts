@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { booksOf, edgesOfThisFile } from '../support/edges.ts';
 import { cell, failedCell, minuteNow, RawAgent } from '../support/raw-agent.ts';
+import { unsteady, type Weather } from '../support/unsteady-facts.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const start = edgesOfThisFile();
@@ -29,6 +30,20 @@ describe('a batch that was sent before', () => {
     expect((await agent.closed).code).toBe(4410);
     expect((await booksOf(edge, 'acme')).tallies[0]).toBe(1);
     expect(edge.counted.refused).toEqual({ conflict: 1 });
+  });
+
+  it('with another digest is told so only when all before it is in the books', async () => {
+    let weather: Weather = 'fair';
+    const edge = await start({ facts: (facts) => unsteady(facts, () => weather) });
+    const { agent } = await RawAgent.greet(edge.port);
+    weather = 'call-lost';
+    for (let seq = 1; seq <= 5; seq += 1) agent.send(agent.batch(seq));
+    agent.send(agent.batch(4, { digest: 'f'.repeat(16) }));
+    await waitFor('two attempts', () => (edge.counted.applyFailed.unavailable ?? 0) >= 2);
+    expect(agent.frames.filter((frame) => frame.type === 'nack')).toEqual([]);
+    weather = 'fair';
+    expect(await agent.next('nack')).toEqual({ type: 'nack', kind: 'conflict', seq: 4 });
+    expect((await booksOf(edge, 'acme')).tallies[0]).toBe(5);
   });
 
   it('with another digest is a conflict after a reconnect too, when it is the last one the books hold', async () => {
