@@ -17,7 +17,8 @@ export function live({ refresh, concerns }) {
   let next;
   let dueAtMs = Number.POSITIVE_INFINITY;
   let isBusy = false;
-  let isWanted = false;
+  /** How soon after the refresh under way another one was asked for. */
+  let againInMs = Number.POSITIVE_INFINITY;
   let hasEvents = false;
 
   /**
@@ -25,23 +26,21 @@ export function live({ refresh, concerns }) {
    * @param {number} ms
    */
   function within(ms) {
-    if (Date.now() + ms >= dueAtMs) return;
-    clearTimeout(next);
-    dueAtMs = Date.now() + ms;
-    next = setTimeout(run, ms);
+    if (isBusy) againInMs = Math.min(againInMs, ms);
+    else if (Date.now() + ms < dueAtMs) {
+      clearTimeout(next);
+      dueAtMs = Date.now() + ms;
+      next = setTimeout(run, ms);
+    }
   }
 
   async function run() {
-    dueAtMs = Number.POSITIVE_INFINITY;
-    if (isBusy) {
-      isWanted = true;
-      return;
-    }
     isBusy = true;
-    isWanted = false;
+    againInMs = Number.POSITIVE_INFINITY;
     await refresh();
     isBusy = false;
-    within(isWanted ? SETTLE_MS : hasEvents ? DOUBT_MS : POLL_MS);
+    dueAtMs = Number.POSITIVE_INFINITY;
+    within(Math.min(againInMs, hasEvents ? DOUBT_MS : POLL_MS));
   }
 
   const events = new EventSource('/api/v1/events');
@@ -52,14 +51,12 @@ export function live({ refresh, concerns }) {
     // The browser tries again by itself unless the daemon said no (404: it has no events; 401: it wants a token,
     // which an EventSource cannot send). Until the stream is open the page asks.
     hasEvents = false;
-    if (!isBusy) within(POLL_MS);
+    within(POLL_MS);
   });
   events.addEventListener('reading', (event) => {
     const { service, month } = JSON.parse(event.data);
     // Of another service only a number in the list changes; that can wait.
-    const isShown = concerns(service, month);
-    if (isBusy) isWanted ||= isShown;
-    else within(isShown ? SETTLE_MS : POLL_MS);
+    within(concerns(service, month) ? SETTLE_MS : POLL_MS);
   });
 
   document.addEventListener('visibilitychange', () => {

@@ -16,7 +16,7 @@ import { showIncidents } from './incident-list.js';
 import { incidents } from './incidents.js';
 import { showLegend } from './legend.js';
 import { live } from './live.js';
-import { fetchMonth } from './month-view.js';
+import { fetchCells, fetchHead, isSameMonth } from './month-view.js';
 import { showOutlook } from './outlook.js';
 import { readRoute, routeTo } from './route.js';
 import { fetchHeadlines, showServices } from './services.js';
@@ -82,7 +82,13 @@ async function refresh() {
 /** @param {string} service @param {string} month @param {string} currentMonth */
 async function showMonth(service, month, currentMonth) {
   try {
-    view = await fetchMonth(service, month, view);
+    const head = await fetchHead(service, month);
+    const isSame = view !== null && isSameMonth(view.reading, head.reading);
+    const known = isSame && view !== null ? view : { cells: [], cellsAt: null };
+    view = { cells: known.cells, cellsAt: known.cellsAt, ...head };
+    // The numbers first: the windows are a hundred times larger.
+    show(view, currentMonth);
+    view = await fetchCells(view);
     show(view, currentMonth);
   } catch (error) {
     // A month outside the service period, or a service that never was: an answer, not a failure.

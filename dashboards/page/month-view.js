@@ -11,12 +11,12 @@ import { fetchWindows } from './windows.js';
 const REPEATED_WINDOWS = 3;
 
 /**
+ * All but the windows, which are a hundred times larger and come after.
  * @param {string} service
  * @param {string} monthName  YYYY-MM
- * @param {MonthView | null} before  what is known of the same month already
- * @returns {Promise<MonthView>}
+ * @returns {Promise<Omit<MonthView, 'cells' | 'cellsAt'>>}
  */
-export async function fetchMonth(service, monthName, before) {
+export async function fetchHead(service, monthName) {
   const [reading, exclusions, alerts] = await Promise.all([
     /** @type {Promise<Reading>} */ (callJson(servicePath(service, `months/${monthName}`))),
     fetchExclusions(service),
@@ -26,9 +26,25 @@ export async function fetchMonth(service, monthName, before) {
   const touching = exclusions.filter(
     ({ from, to }) => Date.parse(to) > month.startMs && Date.parse(from) < Date.parse(reading.period.end),
   );
-  const known = before !== null && isContinued(before.reading, reading) ? [...before.cells] : [];
-  const cells = await withWindows(service, month, known, reading);
-  return { reading, month, cells, exclusions: touching, alerts };
+  return { reading, month, exclusions: touching, alerts };
+}
+
+/**
+ * Asks for the windows that are over: all of them, or those that can have changed.
+ * @param {MonthView} view
+ * @returns {Promise<MonthView>}
+ */
+export async function fetchCells(view) {
+  const { reading, month, cellsAt } = view;
+  const cells = cellsAt !== null && isContinued(cellsAt, reading) ? [...view.cells] : [];
+  const last = month.days * month.perDay;
+  const now = placeOf(month, reading.asOf) ?? last;
+  const from = Math.max(0, Math.min(cells.length, now) - REPEATED_WINDOWS);
+  const to = Math.min(last, now + 1);
+  if (to > from && Date.parse(reading.asOf) >= month.startMs) {
+    for (const cell of await fetchWindows(reading.service, month, { from, to })) cells[cell.place] = cell;
+  }
+  return { ...view, cells, cellsAt: reading };
 }
 
 /**
@@ -37,21 +53,17 @@ export async function fetchMonth(service, monthName, before) {
  * @param {Reading} now
  */
 function isContinued(before, now) {
-  if (before.service !== now.service || before.month !== now.month) return false;
-  const past = (/** @type {Reading} */ { lostWindows, revisions, windows, period }) =>
-    JSON.stringify([lostWindows, revisions, windows.excluded, windows.down, period]);
+  if (!isSameMonth(before, now)) return false;
+  const past = (/** @type {Reading} */ { lostWindows, revisions, windows }) =>
+    JSON.stringify([lostWindows, revisions, windows.excluded]);
   return past(before) === past(now);
 }
 
-/** @param {string} service @param {ContractMonth} month @param {(WindowCell | undefined)[]} cells @param {Reading} reading */
-async function withWindows(service, month, cells, reading) {
-  const last = month.days * month.perDay;
-  const now = placeOf(month, reading.asOf) ?? last;
-  const from = Math.max(0, Math.min(cells.length, now) - REPEATED_WINDOWS);
-  const to = Math.min(last, now + 1);
-  if (to <= from || Date.parse(reading.asOf) < month.startMs) return cells;
-  for (const cell of await fetchWindows(service, month, { from, to })) cells[cell.place] = cell;
-  return cells;
+/** @param {Reading} one @param {Reading} other */
+export function isSameMonth(one, other) {
+  return (
+    one.service === other.service && one.month === other.month && one.period.start === other.period.start
+  );
 }
 
 /** @param {string} service @returns {Promise<ExclusionRecord[]>} */

@@ -113,6 +113,8 @@ export interface MonthView {
   readonly month: ContractMonth;
   /** By place; undefined is still to come. */
   readonly cells: readonly (WindowCell | undefined)[];
+  /** The reading that was current when the cells were asked for; null before the first time. */
+  readonly cellsAt: Reading | null;
   readonly exclusions: readonly ExclusionRecord[];
   /** null when the daemon has no alerting. */
   readonly alerts: readonly AlertRecord[] | null;

@@ -1,0 +1,223 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { launchBrowser, openPage, type Watched } from '../support/browser.ts';
+import { ADMIN_TOKEN, AGENT_TOKEN, bootDaemon, type TestDaemon } from '../support/daemon.ts';
+import { cell, failedCell, RawAgent } from '../support/raw-agent.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Past, writeBooks } from './books.ts';
+
+/** In the middle of a window of the contract's 23 November. */
+const START_MS = Date.parse('2026-11-23T12:02:30+08:00');
+const MINUTE_MS = 60_000;
+const HOSTILE = `<img src=x onerror="document.title='owned'">`;
+/** The page asks every five seconds where there are no events; and this machine may be busy. */
+const SOON = { timeout: 25_000 };
+
+let browser: Browser;
+const undo: (() => Promise<unknown>)[] = [];
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** A daemon whose clock stands still until a test moves it. */
+async function daemonAt(clock: { nowMs: number }, pasts: readonly Past[] = []): Promise<TestDaemon> {
+  const folder = await mkdtemp(join(tmpdir(), 'roomwatch-live-'));
+  undo.push(() => rm(folder, { recursive: true, force: true }));
+  if (pasts.length > 0) await writeBooks(join(folder, 'books'), pasts);
+  const daemon = await bootDaemon({ folder, nowMs: () => clock.nowMs });
+  undo.push(() => daemon.stop());
+  return daemon;
+}
+
+async function agentOf(daemon: TestDaemon): Promise<RawAgent> {
+  const { agent } = await RawAgent.greet(daemon.daemon.port, { services: ['acme'] }, AGENT_TOKEN);
+  undo.push(() => agent.end());
+  return agent;
+}
+
+async function pageOf(daemon: TestDaemon, path = ''): Promise<Watched> {
+  const watched = await openPage(browser, daemon.url);
+  undo.push(() => watched.close());
+  await watched.page.goto(`${daemon.url}/${path}`);
+  return watched;
+}
+
+describe('the page while the month goes on', () => {
+  it('shows an incident as it happens, and the window it cost, without being asked', {
+    timeout: 90_000,
+  }, async () => {
+    const clock = { nowMs: START_MS };
+    const daemon = await daemonAt(clock);
+    const agent = await agentOf(daemon);
+    const minute = () => Math.floor(clock.nowMs / MINUTE_MS);
+    agent.send(agent.batch(1, { minute: minute(), cells: [cell({ minute: minute(), n: 1_000 })] }));
+    await agent.acknowledged(1);
+    const { page, complaints } = await pageOf(daemon);
+    await page.locator('#left-number').getByText('8', { exact: true }).waitFor();
+    await page.locator('#open-window').getByText('0 failures in 1 000 attempts').waitFor(SOON);
+
+    agent.send(agent.batch(2, { minute: minute(), cells: [failedCell({ minute: minute(), n: 900 })] }));
+    await agent.acknowledged(2);
+    await page.locator('#open-window[data-state=lost]').getByText('already lost').waitFor(SOON);
+    expect(await page.locator('#left-number').textContent()).toBe('8');
+
+    clock.nowMs += 4 * MINUTE_MS;
+    await page.locator('#left-number').getByText('7', { exact: true }).waitFor(SOON);
+    expect(await page.title()).toBe('7 windows left – acme, November 2026');
+    await page.locator('.incidents').getByText('23 November, 12:00 to 12:05').waitFor(SOON);
+    expect(await page.locator('#announcer').textContent()).toBe('acme: 7 windows left, 1 lost');
+    expect(complaints).toEqual([]);
+  });
+
+  it('lets somebody acknowledge an alert', { timeout: 90_000 }, async () => {
+    const clock = { nowMs: START_MS };
+    const daemon = await daemonAt(clock);
+    const agent = await agentOf(daemon);
+    const minute = Math.floor(clock.nowMs / MINUTE_MS);
+    agent.send(
+      agent.batch(1, { minute, cells: [cell({ minute, n: 1_000 }), failedCell({ minute, n: 900 })] }),
+    );
+    await agent.acknowledged(1);
+    const { page, complaints } = await pageOf(daemon);
+    await page.evaluate(`sessionStorage.setItem('roomwatch-token', '${ADMIN_TOKEN}')`);
+    const alert = page.locator('.alerts li', { hasText: 'entry-failing' });
+    await alert.getByRole('button', { name: 'Acknowledge' }).click(SOON);
+    await alert.getByText('Acknowledged by ops').waitFor(SOON);
+    expect(complaints).toEqual([]);
+  });
+
+  it('says so when the daemon no longer answers, and recovers by itself', { timeout: 90_000 }, async () => {
+    const clock = { nowMs: START_MS };
+    const past: Past = {
+      service: 'acme',
+      fromMinute: Math.floor(START_MS / MINUTE_MS) - 30,
+      toMinute: Math.floor(START_MS / MINUTE_MS),
+      minute: () => ({ attempts: 50 }),
+    };
+    const daemon = await daemonAt(clock, [past]);
+    const { page } = await pageOf(daemon);
+    await page.locator('#left-number').getByText('8', { exact: true }).waitFor();
+    await page.context().setOffline(true);
+    await page.locator('#trouble').getByText('the daemon does not answer').waitFor(SOON);
+    await page.locator('#freshness[data-state=stale]').waitFor({ timeout: 40_000 });
+    expect(await page.locator('#left-number').textContent()).toBe('8');
+    await page.context().setOffline(false);
+    await page.locator('#freshness[data-state=fresh]').waitFor(SOON);
+    expect(await page.locator('#trouble').isVisible()).toBe(false);
+  });
+});
+
+describe('text from elsewhere', () => {
+  it('stays text: regions, codes, reasons, authors, addresses', { timeout: 90_000 }, async () => {
+    const clock = { nowMs: START_MS };
+    const daemon = await daemonAt(clock);
+    const agent = await agentOf(daemon);
+    const minute = Math.floor(clock.nowMs / MINUTE_MS);
+    const hostile = { region: HOSTILE, platform: HOSTILE, code: HOSTILE, minute, n: 500 };
+    agent.send(agent.batch(1, { minute, cells: [cell({ minute, n: 500 }), failedCell(hostile)] }));
+    await agent.acknowledged(1);
+    const entered = await daemon.write('POST', '/api/v1/exclusions', {
+      service: 'acme',
+      from: '2026-11-20T00:00:00+08:00',
+      to: '2026-11-20T01:00:00+08:00',
+      clause: '4.1',
+      author: HOSTILE,
+      reason: `${HOSTILE}<script>document.title='owned'</script>`,
+    });
+    expect(entered.status).toBe(201);
+    const { page, complaints } = await pageOf(daemon);
+    await page.locator('.alerts li', { hasText: 'entry-failing' }).waitFor(SOON);
+    await page.locator('#exclusions').getByText(`4.1: ${HOSTILE}<script>`).waitFor(SOON);
+    await page.locator('#grid').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('#explain h2').waitFor();
+    expect(await page.locator('body img').count()).toBe(1);
+    expect(await page.locator('body script').count()).toBe(0);
+    await page.goto(`${daemon.url}/#/${encodeURIComponent(HOSTILE)}`);
+    await page.getByText(`Nothing to show of ${HOSTILE}`).waitFor(SOON);
+    expect(await page.locator('body img').count()).toBe(1);
+    expect(await page.title()).not.toBe('owned');
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('the first moments', () => {
+  it('tell how to connect an agent when there is no service', async () => {
+    const daemon = await daemonAt({ nowMs: START_MS });
+    const { page, complaints } = await pageOf(daemon);
+    await page.getByRole('heading', { name: 'No service yet' }).waitFor();
+    expect(await page.locator('pre').first().textContent()).toContain(
+      `roomwatch-agent --server ws://127.0.0.1:${daemon.daemon.port} `,
+    );
+    const agent = await agentOf(daemon);
+    const minute = Math.floor(START_MS / MINUTE_MS);
+    agent.send(agent.batch(1, { minute, cells: [cell({ minute, n: 10 })] }));
+    await agent.acknowledged(1);
+    await page.getByRole('heading', { name: 'acme' }).waitFor(SOON);
+    expect(await page.locator('#welcome').isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+  });
+
+  it('take less than a second and 100 KB, with 100 services and a whole month', {
+    timeout: 120_000,
+  }, async () => {
+    const endMs = Date.parse('2026-12-01T00:00:00+08:00') - 2_000;
+    const startMinute = Date.parse('2026-11-01T00:00:00+08:00') / MINUTE_MS;
+    const endMinute = Math.floor(endMs / MINUTE_MS);
+    const whole: Past = {
+      service: 'acme',
+      fromMinute: startMinute,
+      toMinute: endMinute,
+      minute: (minute) => ({
+        attempts: 300,
+        failures: { provider: minute % 997 === 0 ? 40 : 0, customer: minute % 3 },
+      }),
+    };
+    const others = Array.from(
+      { length: 99 },
+      (_, i): Past => ({
+        service: `tenant-${i + 1}`,
+        fromMinute: endMinute - 60,
+        toMinute: endMinute,
+        minute: () => ({ attempts: 40 }),
+      }),
+    );
+    const daemon = await daemonAt({ nowMs: endMs }, [whole, ...others]);
+    await waitFor(
+      'every service to be read',
+      async () => {
+        const { services } = await daemon.getJson<{ services: { budget?: object }[] }>('/api/v1/services');
+        return services.length === 100 && services.every(({ budget }) => budget !== undefined);
+      },
+      { withinMs: 60_000 },
+    );
+    const watched = await openPage(browser, daemon.url);
+    undo.push(() => watched.close());
+    const { page, received, complaints } = watched;
+    const session = await page.context().newCDPSession(page);
+    // Processor time of the page's thread: what the page costs, however busy the machine is with something else.
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+    await page.goto(`${daemon.url}/#/acme`);
+    await page.locator('#legend li').first().waitFor(SOON);
+    const { metrics } = await session.send('Performance.getMetrics');
+    const spentMs = metrics.find(({ name }) => name === 'TaskDuration')!.value * 1_000;
+    expect(spentMs).toBeLessThan(1_000);
+    expect(await page.locator('#services-list li').count()).toBe(100);
+    expect(await page.locator('.incidents li').count()).toBeGreaterThan(10);
+
+    const bytes = [...received].filter(([path]) => !path.startsWith('/api/')).map(([, size]) => size);
+    expect(bytes.length).toBeGreaterThan(20);
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(100_000);
+
+    await page.locator('#services-filter').fill('tenant-4');
+    expect(await page.locator('#services-list li').count()).toBe(11);
+    expect(complaints).toEqual([]);
+  });
+});
