@@ -321,9 +321,10 @@ describe('the projection of a reading', () => {
     };
     const fresh = read(input).projection;
     const taught = read({ ...input, history }).projection;
-    expect(fresh.a).toBeCloseTo(DEFAULT_PRIOR.up.lost / (DEFAULT_PRIOR.up.lost + DEFAULT_PRIOR.up.kept), 12);
-    expect(taught.a).toBeCloseTo(6 / 32_005, 12);
-    expect(taught.b).toBeCloseTo(6 / 13, 12);
+    const { up, down } = DEFAULT_PRIOR;
+    expect(fresh.a).toBeCloseTo(up.lost / (up.lost + up.kept), 12);
+    expect(taught.a).toBeCloseTo((up.lost + 5) / (up.lost + up.kept + 25_005), 12);
+    expect(taught.b).toBeCloseTo((down.lost + 5) / (down.lost + down.kept + 10), 12);
     const grim = { up: { lost: 10, kept: 90 }, down: { lost: 9, kept: 1 } };
     const feared = read({ ...input, prior: grim }).projection;
     expect(feared.breachProbability['99.9']).toBeGreaterThan(0.999);
