@@ -100,8 +100,11 @@ const TAIL = { share: 0.05, deviations: 1.645 } as const;
 /**
  * What the month will come to: its losses so far, and the chain for the windows that can still be lost, which
  * are those that have not ended and are not wholly excluded. A window in progress that is already lost is taken
- * as lost, and the chain learns from it, so that nothing jumps when it ends. Breach probabilities and interval come from the posteriors; the expectation and the `a` and `b`
- * shown are at their means.
+ * as lost, and the chain learns from it, so that nothing jumps when it ends.
+ *
+ * Breach probabilities and the interval are exact under the posteriors; the expectation is at their means `a` and
+ * `b`, as its exact value hangs on a tail of outages that never end. When only runs count (`minConsecutive`),
+ * everything is at the means.
  */
 export function project(input: ProjectionInput): Projection {
   const { verdicts, lines, openWindow, history } = input;
@@ -128,7 +131,7 @@ export function project(input: ProjectionInput): Projection {
   const expected = expectedLosses(outlook, means);
   const ratioAt = (losses: number) => (verdicts.month.windows - lost - losses) / verdicts.month.windows;
   const bound = (share: number, deviations: number) =>
-    quantileOf(distribution, share) ?? beyond(outlook, { ...means, expected, deviations });
+    quantileOf(distribution, share) ?? beyond(outlook, { ...means, expected, deviations, most });
   return {
     availability: {
       expected: ratioAt(expected),
@@ -153,13 +156,13 @@ export function project(input: ProjectionInput): Projection {
  */
 function beyond(
   { windows }: Outlook,
-  means: { readonly a: number; readonly b: number; readonly expected: number; readonly deviations: number },
+  at: Readonly<Record<'a' | 'b' | 'expected' | 'deviations' | 'most', number>>,
 ): number {
-  const memory = means.b - means.a;
-  const settled = means.a / (1 - memory);
+  const memory = at.b - at.a;
+  const settled = at.a / (1 - memory);
   const variance = windows * settled * (1 - settled) * ((1 + memory) / (1 - memory));
-  const at = Math.round(means.expected + means.deviations * Math.sqrt(variance));
-  return Math.min(windows, Math.max(Math.min(windows, INTERVAL_LOSSES + 1), at));
+  const normal = Math.round(at.expected + at.deviations * Math.sqrt(variance));
+  return Math.min(windows, Math.max(at.most + 1, normal));
 }
 
 /** Windows that have not ended and still have a minute that no exclusion touches. */

@@ -42,6 +42,7 @@ export interface Reading {
   readonly voucher?: { readonly amount: string; readonly currency: string };
   readonly projection: Projection;
   readonly claim: { readonly opens: string; readonly deadline: string };
+  /** Windows elapsed that are not `unmeasured`, over all that have elapsed; 1 while none has. */
   readonly coverage: number;
   readonly openWindow: OpenWindow | null;
   /** The trailing five whole-or-partial minutes, counted as in the contract. */

@@ -301,6 +301,19 @@ describe('the projection of a reading', () => {
     expect(Math.abs(ended.projection.expectedLost - reading.projection.expectedLost)).toBeLessThan(0.01);
   });
 
+  it('goes on beyond the losses that it works out one by one when a month is lost anyway', () => {
+    const outage = Array.from({ length: 400 }, (_, i) => i);
+    const { availability, breachProbability, expectedLost } = readScene({
+      entries: losing(outage),
+      atMinute: 2_000,
+    }).projection;
+    expect(expectedLost).toBeGreaterThan(500);
+    expect(availability.low).toBeLessThan(availability.expected);
+    expect(availability.expected).toBeLessThan(availability.high);
+    expect(availability.low).toBeGreaterThan(0);
+    expect(breachProbability).toEqual({ '99.9': 1, '99.5': 1, '99': 1 });
+  });
+
   it('leaves out windows that an announced exclusion takes away', () => {
     const july = monthOf('2026-07');
     const rest = excluding(july, 10_000, 44_640);
