@@ -14,6 +14,13 @@ export interface Sample {
 export interface Prometheus {
   /** @throws with Prometheus' own sentence when the expression does not parse or fails */
   query(expression: string): Promise<Sample[]>;
+  /** All values of a stretch, each series' last one that is a number. */
+  queryRange(
+    expression: string,
+    stretch: { fromMs: number; toMs: number; stepMs: number },
+  ): Promise<Sample[]>;
+  /** Names of the metrics that the targets describe, with or without a series. */
+  described(): Promise<ReadonlySet<string>>;
   /** Values of a label over all series of a selector, as Grafana's label_values() asks for them. */
   labelValues(label: string, selector: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -75,6 +82,19 @@ export async function startPrometheus(
       };
       return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
     },
+    queryRange: async (expression, { fromMs, toMs, stepMs }) => {
+      const { result } = (await ask('query_range', {
+        query: expression,
+        start: String(fromMs / 1_000),
+        end: String(toMs / 1_000),
+        step: String(stepMs / 1_000),
+      })) as { result: { metric: Record<string, string>; values: [number, string][] }[] };
+      return result.flatMap(({ metric, values }) => {
+        const last = values.map(([, value]) => Number(value)).findLast((value) => !Number.isNaN(value));
+        return last === undefined ? [] : [{ labels: metric, value: last }];
+      });
+    },
+    described: async () => new Set(Object.keys((await ask('metadata', {})) as object)),
     labelValues: async (label, selector) =>
       (await ask(`label/${label}/values`, { 'match[]': selector })) as string[],
     stop,
