@@ -105,8 +105,11 @@ export type Entry = z.infer<typeof entrySchema>;
 export const fallSchema = z.object({ target: z.string(), atMs: epochMs, voucherPercent: z.number() });
 export type Fall = z.infer<typeof fallSchema>;
 
-/** Lost windows of each hour of the month: `hours[h]` is '0' to '9', 'a' to 'c' (12), '.' for the future. */
-export const pictureSchema = z.object({ startMs: epochMs, hours: z.string().max(31 * 24 + 2) });
+/**
+ * Lost windows of each hour of the month: `hours[h]` is '0' to '9', 'a' to 'c' (12), '.' for the future.
+ * `firstDay` is the day of the month at which it begins.
+ */
+export const pictureSchema = z.object({ firstDay: z.int(), hours: z.string().max(31 * 24 + 2) });
 export type MonthHours = z.infer<typeof pictureSchema>;
 
 export const alertSchema = z.object({

@@ -1,6 +1,6 @@
 import type { Log } from './log.ts';
 import { postJson } from './notify/http.ts';
-import { redactor } from './notify/redact.ts';
+import { redactor, secretsIn } from './notify/redact.ts';
 
 /**
  * Tells an outside watcher that this daemon watches. Silence is the signal, so a ping is sent only after work that
@@ -41,7 +41,7 @@ const TIMEOUT_MS = 10_000;
 
 export function createDeadMansSwitch(options: DeadMansSwitchOptions): DeadMansSwitch {
   const { url, intervalMs, nowMs, log } = options;
-  const redact = redactor([url, new URL(url).pathname.slice(1)]);
+  const redact = redactor(secretsIn(url));
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<Beat> | null = null;
 

@@ -33,8 +33,10 @@ export interface Ledger {
   load(service: string): Promise<{ readonly version: number; readonly state: unknown }>;
 
   /**
-   * Writes the policy's new state and queues its entries, together or not at all.
+   * Writes the policy's new state and queues its entries, together or not at all. An entry whose id waits
+   * already, or was settled lately, is not queued again.
    * @returns false when `expectedVersion` is no longer current: another daemon decided first; load again
+   * @throws an error with code STORE_OUTBOX_FULL when the outbox has no room for the entries; nothing is written
    */
   commit(request: {
     readonly service: string;

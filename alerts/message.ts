@@ -1,14 +1,14 @@
-import { type Alert, SEVERITIES, type Severity } from './alert.ts';
+import { type Alert, type Figures, SEVERITIES, type Severity } from './alert.ts';
 import { bothTimes, span } from './times.ts';
 import {
   display,
   firstLine,
   ifNothingChanges,
+  percent,
   plain,
   shares,
   statusOf,
   titleOf,
-  voucher,
   windows,
 } from './words.ts';
 
@@ -114,9 +114,15 @@ function factsOf({ alert, insteadOf }: Item, options: RenderOptions): Fact[] {
   const facts: (Fact | null)[] = [
     figures && {
       name: 'Lost',
-      value: `${windows(figures.lost)} of ${figures.allowed} allowed in ${figures.month} (${figures.downtimeMinutes} minutes); availability at most ${display(figures)}${lowVolume(figures.lowVolumeLost)}`,
+      value: `${windows(figures.lost)} of ${figures.month} (${figures.downtimeMinutes} minutes), ${figures.allowed} are allowed; availability at most ${display(figures)}${lowVolume(figures.lowVolumeLost)}`,
     },
-    figures && { name: 'Left', value: `${windows(figures.left)}; ${nextLines(alert)}` },
+    figures && { name: 'Left', value: nextLines(figures) },
+    figures && figures.windowsRemaining > 0
+      ? {
+          name: 'Outlook',
+          value: `${percent(figures.expectedAvailability)} expected at the end of the month; ${percent(figures.breachProbability, 0)} probability of missing the target`,
+        }
+      : null,
     entry && {
       name: 'Now',
       value: `${entry.failures} of ${entry.attempts} counted attempts failed in the window in progress${entry.windowLost ? ', which is lost' : ''}; ${entry.rollingFailures} of ${entry.rollingAttempts} in the last five minutes`,
@@ -143,16 +149,15 @@ function lowVolume(count: number): string {
   return count === 0 ? '' : `; ${count} of them with fewer than 100 attempts`;
 }
 
-function nextLines(alert: Alert): string {
-  const { figures } = alert;
-  const open = figures?.lines.filter((line) => !line.crossed) ?? [];
-  if (!figures || open.length === 0) return 'every line of the contract is crossed';
+function nextLines(figures: Figures): string {
+  const open = figures.lines.filter((line) => !line.crossed);
+  if (open.length === 0) return 'none: every line of the contract is crossed';
   return open
-    .map(
-      (line) =>
-        `${line.target} % falls after ${windows(line.left)} more (voucher ${voucher(line.voucherPercent, figures)})`,
-    )
-    .join('; ');
+    .map(({ target, left, voucherPercent }) => {
+      const more = left === 0 ? 'none' : windows(left);
+      return `${more} before ${target} % (voucher ${voucherPercent} %)`;
+    })
+    .join(', ');
 }
 
 function whereOf(where: NonNullable<Alert['where']>): string {

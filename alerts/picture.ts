@@ -38,7 +38,7 @@ export function monthPicture(month: MonthHours): Buffer {
   for (const hour of LABELLED_HOURS) canvas.number(LEFT + hour * (CELL_WIDTH + GAP), 2, hour);
   for (let day = 0; day < days; day += 1) {
     const y = TOP + day * (CELL_HEIGHT + GAP);
-    canvas.number(2, y + 2, day + 1);
+    canvas.number(2, y + 2, month.firstDay + day);
     for (let hour = 0; hour < HOURS_A_DAY; hour += 1) {
       const lost = month.hours[day * HOURS_A_DAY + hour];
       if (lost === undefined) continue;

@@ -58,16 +58,16 @@ const said = (timing: Partial<StepTiming>): StepTiming => ({
 const SETTLE_MS = 15_000;
 
 /**
- * A breach and a used budget do not change until the month ends, so they are said once; what somebody can
- * still act on is repeated.
+ * What somebody can mend now is repeated; the state of the books changes with the next lost window or not at all,
+ * so it is said once.
  */
 export const DEFAULT_SETTINGS: AlertSettings = {
   steps: {
     'entry-failing': said({ clearForMs: 5 * MINUTE_MS, remindEveryMs: HOUR_MS }),
     budget: said({ forMs: SETTLE_MS }),
     // The forecast moves with every window; an hour of calm separates an improvement from a swing.
-    near: said({ forMs: SETTLE_MS, clearForMs: HOUR_MS, remindEveryMs: 24 * HOUR_MS }),
-    'last-window': said({ forMs: SETTLE_MS, remindEveryMs: 24 * HOUR_MS }),
+    near: said({ forMs: SETTLE_MS, clearForMs: HOUR_MS }),
+    'last-window': said({ forMs: SETTLE_MS }),
     breached: said({ forMs: SETTLE_MS }),
     blind: said({ clearForMs: MINUTE_MS, remindEveryMs: 6 * HOUR_MS }),
     claim: said({}),

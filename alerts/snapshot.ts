@@ -1,3 +1,4 @@
+import { contractDate } from '../sla/month.ts';
 import type { Reading } from '../sla/reading.ts';
 import type { Alert, Entry, Fall, Figures, MonthHours, Severity, Step } from './alert.ts';
 import { deadlineEnd, lostRun, targetLine, windowLength } from './conditions.ts';
@@ -50,7 +51,7 @@ export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicySt
     where: entry ? input.where : null,
     blind: episode.step === 'blind' ? blindOf(input, state) : null,
     claim: episode.step === 'claim' && ofMonth ? claimOf(ofMonth, input) : null,
-    picture: ofMonth ? pictureOf(ofMonth) : null,
+    picture: ofMonth ? pictureOf(ofMonth, input.timeZone) : null,
     test: false,
   };
 }
@@ -131,7 +132,7 @@ function claimOf(closed: Reading, { timeZone, nowMs }: PolicyInput): Alert['clai
   };
 }
 
-function pictureOf(reading: Reading): MonthHours {
+function pictureOf(reading: Reading, timeZone: string): MonthHours {
   const startMs = Date.parse(reading.period.start);
   const asOfMs = Date.parse(reading.asOf);
   const lost = new Map<number, number>();
@@ -143,5 +144,5 @@ function pictureOf(reading: Reading): MonthHours {
   const text = Array.from({ length: hours }, (_, hour) =>
     startMs + hour * HOUR_MS > asOfMs ? '.' : Math.min(35, lost.get(hour) ?? 0).toString(36),
   );
-  return { startMs, hours: text.join('') };
+  return { firstDay: Number(contractDate(startMs, timeZone).slice(8)), hours: text.join('') };
 }

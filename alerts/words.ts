@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<Step, string>> = {
 export function titleOf(alert: Alert): string {
   const { figures } = alert;
   if (alert.test) return 'a test of its alerts';
+  if (alert.kind === 'resolved') return endOf(alert);
   if (alert.blind?.cause === 'store') return 'the store does not answer';
   switch (alert.step) {
     case 'budget':
@@ -30,6 +31,28 @@ export function titleOf(alert: Alert): string {
       return `claim for ${alert.month}`;
     default:
       return TITLES[alert.step];
+  }
+}
+
+/** What was so and no longer is; a month that ended below a line did not get better. */
+function endOf({ step, line, month, resolvedBecause, blind }: Alert): string {
+  switch (step) {
+    case 'entry-failing':
+      return 'room entry works again';
+    case 'budget':
+      return 'half of the allowed windows were lost';
+    case 'near':
+      return resolvedBecause === 'month-ended' ? `${line} % was near` : `${line} % is no longer near`;
+    case 'last-window':
+      return `no window was left before ${line} %`;
+    case 'breached':
+      return resolvedBecause === 'month-ended'
+        ? `${month} ended below ${line} %`
+        : `${line} % holds again for ${month}`;
+    case 'blind':
+      return blind?.cause === 'store' ? 'the store answers again' : 'somebody is watching again';
+    case 'claim':
+      return `the claim for ${month} is over`;
   }
 }
 
@@ -70,7 +93,7 @@ export function ifNothingChanges(alert: Alert, nowMs: number): string | null {
   const line = figures.lines.find((one) => !one.crossed);
   if (!line)
     return 'If this continues, more windows are lost; every line of the contract is already crossed.';
-  const left = `${windows(line.left)} of ${line.allowed} left`;
+  const left = `${line.left} of ${line.allowed} windows left`;
   if (!fall) {
     return `If this continues to the end of the month, ${line.target} % still holds: ${left}.`;
   }
@@ -131,11 +154,13 @@ function resolution(alert: Alert): string {
   const { figures, firedAtMs, resolvedAtMs, timeZone } = alert;
   const because = BECAUSE[alert.resolvedBecause ?? 'cleared'];
   const endedAtMs = resolvedAtMs ?? alert.decidedAtMs;
-  const when = `fired ${bothTimes(firedAtMs, timeZone)}, resolved ${bothTimes(endedAtMs, timeZone)} after ${span(endedAtMs - firedAtMs)}`;
-  const stand = figures
-    ? ` ${figures.month} stands at ${display(figures)}, ${figures.lost} of ${figures.allowed} allowed windows lost.`
-    : '';
-  return `Resolved, ${because}: ${when}.${stand}`;
+  const when = `Fired ${bothTimes(firedAtMs, timeZone)}, resolved ${bothTimes(endedAtMs, timeZone)}`;
+  // Blindness and its end say nothing of the figures.
+  const stand =
+    figures && alert.step !== 'blind'
+      ? ` ${figures.month} stands at ${display(figures)}: ${windows(figures.lost)} lost, ${figures.allowed} allowed.`
+      : '';
+  return `Resolved after ${span(endedAtMs - firedAtMs)}: ${because}.${stand} ${when}.`;
 }
 
 /** "10 %" or "10 % of the monthly fee (123.45 USD)". */

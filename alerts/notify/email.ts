@@ -37,7 +37,8 @@ const PICTURE_CID = 'month@roomwatch';
 /** Mails by SMTP (RFC 5321), one recipient at a time; threaded by episode (RFC 5322, 3.6.4). */
 export function openEmail(options: EmailOptions): Notifier {
   const domain = options.from.replace(/^.*@/, '').replace(/>.*$/, '');
-  const redact = redactor([options.password]);
+  // AUTH PLAIN sends both in one word (RFC 4616), and a server may repeat what it was sent.
+  const redact = redactor([options.password, `\0${options.user}\0${options.password}`]);
   const transport = createTransport({
     host: options.host,
     port: options.port,

@@ -16,6 +16,24 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
   };
 }
 
+/** Segments of a path that long are keys, not words. */
+const KEY_CHARACTERS = 12;
+
+/** What of an address is secret when having the address is all that it takes to post: all but the host. */
+export function secretsIn(url: string): string[] {
+  const { pathname, search, searchParams, href } = new URL(url);
+  const path = pathname.slice(1);
+  return [
+    url,
+    href,
+    `${path}${search}`,
+    path,
+    path.replace(/^services\//, ''),
+    ...path.split('/').filter((segment) => segment.length >= KEY_CHARACTERS),
+    ...searchParams.values(),
+  ];
+}
+
 function formsOf(secret: string): string[] {
   return [
     secret,

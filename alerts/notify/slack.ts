@@ -4,7 +4,7 @@ import { display, firstLine, ifNothingChanges, plain, shares, statusOf, titleOf,
 import { postJson } from './http.ts';
 import type { Links } from './labels.ts';
 import { type Notifier, refused, SENT } from './notifier.ts';
-import { redactor } from './redact.ts';
+import { redactor, secretsIn } from './redact.ts';
 
 export interface SlackOptions extends Links {
   /** The incoming webhook's address: whoever has it may post, so it is a secret. */
@@ -26,7 +26,7 @@ const REST_CHARACTERS = 1_500;
 
 /** Posts to a Slack incoming webhook: 200 with `ok` is sent, 4xx is final, 429 waits as told. */
 export function openSlack(options: SlackOptions): Notifier {
-  const redact = redactor([options.url, secretPathOf(options.url)]);
+  const redact = redactor(secretsIn(options.url));
   return {
     alertsPerMessage: ALERTS_PER_POST,
     send(items, { nowMs, signal }) {
@@ -37,11 +37,6 @@ export function openSlack(options: SlackOptions): Notifier {
     },
     close() {},
   };
-}
-
-/** An error may name the path without the host. */
-function secretPathOf(url: string): string {
-  return new URL(url).pathname.replace(/^\/services\//, '');
 }
 
 function messageOf(items: readonly Item[], links: Links, nowMs: number): object {

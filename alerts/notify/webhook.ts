@@ -3,7 +3,7 @@ import type { Item } from '../message.ts';
 import { postJson } from './http.ts';
 import { annotationsOf, type Links, labelsOf } from './labels.ts';
 import type { Notifier } from './notifier.ts';
-import { redactor } from './redact.ts';
+import { redactor, secretsIn } from './redact.ts';
 
 export interface WebhookOptions extends Links {
   readonly name: string;
@@ -27,7 +27,7 @@ export const SIGNATURE_HEADER = 'roomwatch-signature';
  * `<t>.<body>`; the time is inside of it so that a recorded request can be told from a new one.
  */
 export function openWebhook(options: WebhookOptions): Notifier {
-  const redact = redactor([options.url, options.token, options.secret]);
+  const redact = redactor([...secretsIn(options.url), options.token, options.secret]);
   return {
     alertsPerMessage: ALERTS_PER_POST,
     send(items, { nowMs, signal }) {

@@ -55,7 +55,7 @@ describe('a mail', () => {
     expect(to).toEqual(['ops@example.org']);
     expect(mail.subject).toBe('[critical] acme: room entry is failing');
     expect(mail.text?.split('\n')[0]).toBe(
-      'If this continues, 99.9 % is lost at 14:35 UTC+8 (in 12 minutes): 2 windows of 8 left.',
+      'If this continues, 99.9 % is lost at 14:35 UTC+8 (in 12 minutes): 2 of 8 windows left.',
     );
     expect(raw.indexOf('text/plain')).toBeLessThan(raw.indexOf('text/html'));
     expect(mail.headers.get('auto-submitted')).toBe('auto-generated');

@@ -165,7 +165,7 @@ describe('webhook', () => {
     expect(firing.alerts[0].annotations).toMatchObject({
       windows_left: '2',
       if_nothing_changes:
-        'If this continues, 99.9 % is lost at 14:35 UTC+8 (in 12 minutes): 2 windows of 8 left.',
+        'If this continues, 99.9 % is lost at 14:35 UTC+8 (in 12 minutes): 2 of 8 windows left.',
       regions: 'ap-guangzhou 80 %, ap-shanghai 20 %',
     });
     expect(end.alerts[0]).toMatchObject({ status: 'resolved', endsAt: '2026-11-23T06:23:00.000Z' });

@@ -64,7 +64,7 @@ export function alertOf(wishes: Partial<Alert> = {}): Alert {
     blind: null,
     claim: null,
     picture: {
-      startMs: Date.parse('2026-10-31T16:00:00Z'),
+      firstDay: 1,
       hours: `${'0'.repeat(200)}33${'0'.repeat(340)}${'.'.repeat(178)}`,
     },
     test: false,
