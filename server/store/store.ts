@@ -87,7 +87,11 @@ export interface FactStore {
     readonly nowMs: number;
   }): Promise<{ readonly epoch: number; readonly cursors: ReadonlyMap<string, Cursor> }>;
 
-  /** @param delta at most APPLY_BOUNDS; asserted */
+  /**
+   * Minutes whose page is past the retention, and origins whose hour ended more than six hours before `nowMs`,
+   * are not kept; the cursors move all the same.
+   * @param delta at most APPLY_BOUNDS, at least one cursor, every cursor forward; asserted
+   */
   apply(delta: ServiceDelta, nowMs: number): Promise<ApplyResult>;
 
   /** Every service that ever had an agent, sorted. */
@@ -115,7 +119,10 @@ export interface FactStore {
  * Entries are never changed or removed; what is in force is derived by replaying them.
  */
 export interface Journal {
-  /** @returns the entry's number within its topic, from 1 */
+  /**
+   * @returns the entry's number within its topic, from 1
+   * @throws StoreUnavailable: the entry may have been appended; it carries an id by which a second one is told
+   */
   append(topic: string, entry: unknown): Promise<number>;
   /** All entries of a topic in order of their numbers; `revision` = the highest number. */
   read(topic: string): Promise<{ readonly revision: number; readonly entries: readonly unknown[] }>;

@@ -1,7 +1,8 @@
-import { accessSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { StoreFault } from '../errors.ts';
+import { assertBooks } from './assert-books.ts';
 
 export type Bytes = Database<Buffer, Buffer>;
 
@@ -52,11 +53,26 @@ const NAMES = [
 ] as const;
 const FILE = 'roomwatch.mdb';
 
-/** @throws StoreFault STORE_MISSING when there is nothing to read; the system's error when it cannot be opened */
+/** @throws StoreFault STORE_MISSING when there is nothing to read, STORE_DAMAGED or STORE_UNSUITABLE when it cannot be opened */
 export function openEnvironment(directory: string, isReadOnly: boolean): Environment {
+  try {
+    return openDatabases(directory, isReadOnly);
+  } catch (error) {
+    if (error instanceof StoreFault) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StoreFault(
+      'STORE_UNSUITABLE',
+      `the books in ${directory} cannot be opened (${why}); give this user a directory it can write, with nothing else in it`,
+      { cause: error },
+    );
+  }
+}
+
+function openDatabases(directory: string, isReadOnly: boolean): Environment {
   const path = join(directory, FILE);
   if (isReadOnly) assertPresent(path, directory);
   else mkdirSync(directory, { recursive: true });
+  assertBooks(path);
   const root = open<Buffer, Buffer>({
     path,
     noSubdir: true,
@@ -76,7 +92,17 @@ export function openEnvironment(directory: string, isReadOnly: boolean): Environ
     if (database === undefined) throw missing(directory);
     databases[name] = database;
   }
+  if (!isReadOnly) flushNames(directory);
   return { directory, isReadOnly, root, ...databases };
+}
+
+/** LMDB flushes the file but not its name: after a power failure a new file could be gone, with all in it. */
+function flushNames(directory: string): void {
+  for (const path of [directory, dirname(directory)]) {
+    const handle = openSync(path, 'r');
+    fsyncSync(handle);
+    closeSync(handle);
+  }
 }
 
 function assertPresent(path: string, directory: string): void {

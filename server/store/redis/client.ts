@@ -32,7 +32,7 @@ export function createClient(
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(target.username === undefined ? {} : { username: target.username }),
     ...(target.password === undefined ? {} : { password: target.password }),
-    ...(target.tls ? { tls: {} } : {}),
+    ...(target.tls ? { tls: options.ca === undefined ? {} : { ca: options.ca } } : {}),
   };
   const nodes = target.nodes.map(({ host, port }) => ({ host, port }));
   if (target.kind === 'cluster') {

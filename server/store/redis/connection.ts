@@ -4,39 +4,26 @@ import { StoreUnavailable } from '../store.ts';
 import { createClient } from './client.ts';
 import { REDIS_DEFAULTS, type RedisStoreOptions } from './options.ts';
 import type { Script } from './script.ts';
+import { type Argument, ScriptRunner } from './script-runner.ts';
 import { describeTarget, parseRedisUrl, type RedisTarget } from './url.ts';
-
-export type Argument = string | number;
 
 export const CONNECTION_BOUNDS = {
   /** Calls waiting for an answer; one more is refused, so that a stalled server does not fill the memory. */
   callsInFlight: 20_000,
-  /** Scripts sent in one piece. */
-  scriptsPerPipeline: 256,
 } as const;
-
-interface PendingScript {
-  readonly script: Script;
-  readonly keys: readonly string[];
-  readonly args: readonly Argument[];
-  readonly resolve: (reply: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /**
  * One logical connection to a server, a Sentinel group or a cluster, which mends itself.
  *
  * - While it is down calls reject at once: ioredis's offline queue is off, because its bound is memory.
  * - ioredis sends unanswered commands again after a reconnect. Every script is written to bear that.
- * - Scripts asked for in the same tick leave in one pipeline, except to a cluster, where a pipeline must not
- *   span nodes.
  */
 export class RedisConnection {
   readonly target: RedisTarget;
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #scripts: ScriptRunner;
   readonly #restored: (() => void)[] = [];
-  #pending: PendingScript[] = [];
   #inFlight = 0;
   #isDown = false;
   #isClosed = false;
@@ -47,6 +34,7 @@ export class RedisConnection {
     this.target = target;
     this.#client = client;
     this.#timeoutMs = timeoutMs;
+    this.#scripts = new ScriptRunner(client);
     // Without a listener an 'error' event would end the process. Calls report what they met themselves.
     client.on('error', (error: Error) => {
       this.#lastLoss = error.message;
@@ -80,13 +68,7 @@ export class RedisConnection {
 
   /** Runs a script atomically. Strings in the reply are text. */
   async run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    return this.#guard(
-      () =>
-        new Promise((resolve, reject) => {
-          this.#pending.push({ script, keys, args, resolve, reject });
-          if (this.#pending.length === 1) queueMicrotask(() => this.#sendPending());
-        }),
-    );
+    return this.#guard(() => this.#scripts.run(script, keys, args));
   }
 
   /** Sends one command. Strings in the reply are text. */
@@ -108,48 +90,6 @@ export class RedisConnection {
   close(): void {
     this.#isClosed = true;
     this.#client.disconnect();
-  }
-
-  #sendPending(): void {
-    const pending = this.#pending;
-    this.#pending = [];
-    if (this.#client instanceof Cluster) {
-      for (const each of pending) this.#sendAlone(each, false);
-      return;
-    }
-    for (let first = 0; first < pending.length; first += CONNECTION_BOUNDS.scriptsPerPipeline)
-      this.#sendPipeline(this.#client, pending.slice(first, first + CONNECTION_BOUNDS.scriptsPerPipeline));
-  }
-
-  #sendPipeline(client: Redis, group: readonly PendingScript[]): void {
-    const pipeline = client.pipeline();
-    for (const { script, keys, args } of group) pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
-    pipeline.exec().then(
-      (replies) => {
-        group.forEach((each, i) => {
-          const [error, reply] = replies?.[i] ?? [new Error('the pipeline gave no answer')];
-          if (error === null) each.resolve(reply);
-          else this.#orSendWhole(each, error);
-        });
-      },
-      (error) => {
-        for (const each of group) each.reject(error);
-      },
-    );
-  }
-
-  #sendAlone(each: PendingScript, whole: boolean): void {
-    const { script, keys, args, resolve } = each;
-    const reply = whole
-      ? this.#client.eval(script.lua, keys.length, ...keys, ...args)
-      : this.#client.evalsha(script.sha, keys.length, ...keys, ...args);
-    reply.then(resolve, (error) => (whole ? each.reject(error) : this.#orSendWhole(each, error)));
-  }
-
-  /** A server that restarted, or took over, does not know the scripts by their SHA yet. */
-  #orSendWhole(each: PendingScript, error: Error): void {
-    if (error.message.startsWith('NOSCRIPT')) this.#sendAlone(each, true);
-    else each.reject(error);
   }
 
   async #guard<T>(send: () => Promise<T>): Promise<T> {

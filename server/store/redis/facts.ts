@@ -13,9 +13,10 @@ import {
   PAGE_MINUTES,
   type ServiceDelta,
 } from '../store.ts';
-import type { Argument, RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { SCRIPTS } from './script.ts';
+import type { Argument } from './script-runner.ts';
 
 /*
  * The books of one service, all keys under the hash tag {service}:

@@ -1,9 +1,10 @@
 import type { ClaimedEntry, Ledger, OutboxEntry, Settlement } from '../../../alerts/ledger.ts';
 import { assertService } from '../delta.ts';
 import { assertEntries, LEDGER_BOUNDS, outboxFull } from '../outbox.ts';
-import type { Argument, RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { SCRIPTS } from './script.ts';
+import type { Argument } from './script-runner.ts';
 
 /*
  * One service's alerts, all keys under the hash tag {service}:

@@ -14,6 +14,8 @@ export interface RedisStoreOptions {
   readonly keyPrefix?: string;
   /** Days for which minutes are kept. */
   readonly retentionDays?: number;
+  /** Certificates (PEM) of a private authority, for addresses with TLS; else Node's own list holds. */
+  readonly ca?: string;
   /** Sentinel's own password, when it has one. */
   readonly sentinelPassword?: string;
   /**

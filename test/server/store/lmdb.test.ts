@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -119,6 +119,59 @@ describe('a data directory', () => {
     const store = await openLmdbStore({ directory });
     await store.ping();
     await store.close();
+  });
+
+  it('that is a file is refused with the reason', async () => {
+    const directory = await directoryOf();
+    await writeFile(directory, '');
+    await expect(openLmdbStore({ directory })).rejects.toThrow(
+      expect.objectContaining({
+        code: 'STORE_UNSUITABLE',
+        message: expect.stringMatching(/EEXIST.*give this user/),
+      }),
+    );
+  });
+
+  it('with an empty file for its books is a new one', async () => {
+    const directory = await directoryOf();
+    await mkdir(directory);
+    await writeFile(join(directory, 'roomwatch.mdb'), '');
+    await (await openLmdbStore({ directory })).close();
+  });
+
+  it('whose books are something else, or were cut short, is refused and left as it is', async () => {
+    const directory = await directoryOf();
+    const store = await openLmdbStore({ directory });
+    for (let i = 0; i < 40; i += 1) {
+      const tallies = new Map(
+        Array.from({ length: 500 }, (_, k) => [NOW_MINUTE - k * 480, [70_000, 9, 9, 9, 9]]),
+      );
+      await store.facts.apply(deltaOf(`filler-${i}`, [move('p', 0)], { tallies }), NOW_MS);
+    }
+    await store.close();
+    const path = join(directory, 'roomwatch.mdb');
+    const whole = await readFile(path);
+    const others = [
+      Buffer.from('hello'),
+      Buffer.alloc(20_000, 'x'),
+      Buffer.alloc(20_000),
+      ...[100, 4_096, 8_192, whole.length / 2].map((bytes) => whole.subarray(0, bytes)),
+    ];
+    for (const bytes of others) {
+      await writeFile(path, bytes);
+      for (const readOnly of [false, true])
+        await expect(openLmdbStore({ directory, readOnly })).rejects.toThrow(
+          expect.objectContaining({
+            code: 'STORE_DAMAGED',
+            message: expect.stringContaining('restore it from a backup'),
+          }),
+        );
+      expect((await readFile(path)).equals(bytes)).toBe(true);
+    }
+    await writeFile(path, whole);
+    const restored = await openLmdbStore({ directory });
+    expect(await attemptsOf(restored, 'filler-39', NOW_MINUTE)).toBe(70_000);
+    await restored.close();
   });
 
   const ownerElsewhere = async (directory: string, touchedAgoMs: number) => {
