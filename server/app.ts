@@ -125,13 +125,20 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     };
     let listeningSinceMs = nowMs();
     const newAlerting = (of: Config) => {
-      const deps = { store, metrics, nowMs, random, log, listeningSinceMs: () => listeningSinceMs };
-      const fresh = createDaemonAlerting(of.alerting, deps);
-      fresh.pipeline.start();
+      const fresh = createDaemonAlerting(of.alerting, {
+        store,
+        metrics,
+        nowMs,
+        random,
+        log,
+        listeningSinceMs: () => listeningSinceMs,
+        evaluatedAtMs: () => evaluator.completedAtMs,
+      });
+      fresh.start();
       return fresh;
     };
     let alerting = newAlerting(config);
-    undo.push(() => alerting.pipeline.stop());
+    undo.push(() => alerting.stop());
     const cache = new FactsCache(store.facts, config.limits.factsCacheBytes);
     const months = new Months({ cache, termsOf, exclusionsOf, nowMs });
     const evaluator = new Evaluator({
@@ -258,7 +265,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         const former = alerting;
         alerting = newAlerting(config);
         // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
-        void former.pipeline.stop();
+        void former.stop();
       }
       if (!options.log) log.level = config.log.level;
       book.useFiles(config.exclusions);

@@ -1,10 +1,11 @@
 import type { AlertingConfig } from '../../alerts/config.ts';
+import { createDeadMansSwitch } from '../../alerts/dead-mans-switch.ts';
 import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
 import { type Alerting, createAlerting } from '../../alerts/pipeline.ts';
 import { sightOf } from '../../alerts/sight.ts';
+import { whereOf } from '../../alerts/where.ts';
 import { LATE_SLOT_MINUTES, MINUTE_MS } from '../../sla/facts.ts';
 import type { Sighting } from '../evaluate/months.ts';
-import { whereFrom } from '../evaluate/where.ts';
 import type { Log } from '../log.ts';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -20,12 +21,16 @@ export interface AlertingDeps {
   readonly log: Log;
   /** Since when agents can be heard: the start, or the store's return. */
   readonly listeningSinceMs: () => number;
+  /** When every service was last found evaluated; null before the first time. */
+  readonly evaluatedAtMs: () => number | null;
 }
 
 /** The alerting of one configuration; a reload makes another one on the same ledger. */
 export interface DaemonAlerting {
   readonly pipeline: Alerting;
+  start(): void;
   consider(sighting: Sighting): Promise<void>;
+  stop(): Promise<void>;
 }
 
 export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps): DaemonAlerting {
@@ -48,8 +53,26 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
     dryRun: config.dryRun,
     timing: { groupWaitMs: config.groupWaitMs },
   });
+  const deadMansSwitch =
+    config.deadMansSwitch &&
+    createDeadMansSwitch({
+      ...config.deadMansSwitch,
+      evaluatedAtMs: deps.evaluatedAtMs,
+      pingStore: () => store.ping(),
+      outboxAgeMs: async () => (await pipeline.status()).outbox?.oldestAgeMs ?? null,
+      nowMs,
+      log,
+    });
   return {
     pipeline,
+    start() {
+      pipeline.start();
+      deadMansSwitch?.start();
+    },
+    async stop() {
+      await deadMansSwitch?.stop();
+      await pipeline.stop();
+    },
     async consider({ service, reading, closed, facts, terms, nowMs: atMs }) {
       // Outside its service period a service has no month to speak of.
       if (!reading) return;
@@ -62,7 +85,7 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
           from,
           from + WHERE_MINUTES + 2 * LATE_SLOT_MINUTES,
         );
-        return whereFrom(origins, from * MINUTE_MS);
+        return whereOf(origins, from * MINUTE_MS);
       });
       const firing = pipeline
         .standings()

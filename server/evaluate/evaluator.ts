@@ -46,6 +46,7 @@ export class Evaluator {
   private readonly latest = new Map<string, Latest>();
   private readonly stopping = new AbortController();
   private running: Promise<void> | null = null;
+  private completeAtMs: number | null = null;
 
   constructor(options: EvaluatorOptions) {
     this.options = options;
@@ -65,6 +66,12 @@ export class Evaluator {
   tick(services: Iterable<string>): void {
     const minute = Math.floor(this.options.nowMs() / MINUTE_MS);
     this.poke([...services].filter((service) => this.latest.get(service)?.minute !== minute));
+    this.note();
+  }
+
+  /** When nothing was last found to be evaluated, by the daemon's clock; null before the first time. */
+  get completedAtMs(): number | null {
+    return this.completeAtMs;
   }
 
   /** @returns the last reading of the month in progress; null outside the service period, undefined before the first */
@@ -92,6 +99,7 @@ export class Evaluator {
         continue;
       }
       const computedMs = await this.evaluate(next.service);
+      this.note();
       await this.rest(computedMs * EVALUATION_BOUNDS.restShare);
     }
   }
@@ -132,6 +140,10 @@ export class Evaluator {
       this.notBefore.set(service, performance.now() + EVALUATION_BOUNDS.retryMs);
       return 0;
     }
+  }
+
+  private note(): void {
+    if (this.dirty.size === 0) this.completeAtMs = this.options.nowMs();
   }
 
   private async rest(ms: number): Promise<void> {

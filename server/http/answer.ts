@@ -29,6 +29,7 @@ export const REFUSALS = {
   MEDIA_TYPE_UNSUPPORTED: 415,
   TOO_MANY: 422,
   INTERNAL: 500,
+  BUSY: 503,
   STORE_UNAVAILABLE: 503,
 } as const;
 export type RefusalCode = keyof typeof REFUSALS;

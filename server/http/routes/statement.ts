@@ -1,3 +1,4 @@
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { serviceMonth } from '../../../sla/month.ts';
 import type { Terms } from '../../../sla/terms.ts';
 import { quote } from '../../../sla/text.ts';
@@ -17,8 +18,12 @@ export interface StatementDeps {
   readonly nowMs: () => number;
 }
 
+/** Statements asked for at the same time; one more is told to come back. */
+const STATEMENTS_WAITING = 8;
+
 /** A month's evidence, as `roomwatch statement` prints it. */
 export function statementRoutes({ known, months, book, termsOf, nowMs }: StatementDeps): Route[] {
+  const inTurn = createQueue(STATEMENTS_WAITING);
   return [
     {
       method: 'GET',
@@ -38,10 +43,19 @@ export function statementRoutes({ known, months, book, termsOf, nowMs }: Stateme
           return refusal('FIELD_INVALID', message, { field: 'format' });
         }
         const { month } = found;
-        const facts = await months.facts(service, month);
-        const entries = book.entries();
-        const statement = monthStatement({ service, month, facts, terms, entries, nowMs: nowMs() });
-        const { body, contentType } = renderStatement(statement, format);
+        const rendered = await inTurn(async () => {
+          const facts = await months.facts(service, month);
+          const entries = book.entries();
+          const statement = monthStatement({ service, month, facts, terms, entries, nowMs: nowMs() });
+          await turn();
+          return renderStatement(statement, format);
+        });
+        if (rendered === 'full') {
+          return refusal('BUSY', 'too many statements are being made; try again shortly', {
+            headers: { 'retry-after': '5' },
+          });
+        }
+        const { body, contentType } = rendered;
         const fileName = `roomwatch-${service}-${name}.${format === 'text' ? 'txt' : format}`;
         const headers = {
           'content-disposition': `inline; filename="${fileName}"`,
@@ -52,4 +66,29 @@ export function statementRoutes({ known, months, book, termsOf, nowMs }: Stateme
       },
     },
   ];
+}
+
+/**
+ * A statement of nine thousand windows holds the event loop for some tens of milliseconds. So they are made one
+ * after the other, and in between everything else gets as much time as the last one took.
+ */
+function createQueue(mostWaiting: number): <T>(make: () => Promise<T>) => Promise<T | 'full'> {
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return async (make) => {
+    if (waiting >= mostWaiting) return 'full';
+    waiting += 1;
+    const turnOfMine = last.then(async () => {
+      const startedAtMs = performance.now();
+      try {
+        return { made: await make() };
+      } finally {
+        waiting -= 1;
+        rest = sleep(performance.now() - startedAtMs);
+      }
+    });
+    let rest: Promise<unknown> = Promise.resolve();
+    last = turnOfMine.catch(() => {}).then(() => rest);
+    return (await turnOfMine).made;
+  };
 }
