@@ -30,14 +30,7 @@ const REGIONS = ['ap-guangzhou', 'eu-frankfurt', 'na-siliconvalley'] as const;
 const TOKEN = 'demo-agents-only';
 const TERMINATE_WITHIN_MS = 8_000;
 
-const { values } = parseArgs({
-  options: {
-    duration: { type: 'string' },
-    plain: { type: 'boolean', default: false },
-    port: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const values = readArguments();
 if (values.help) {
   process.stdout.write(USAGE);
   process.exit(0);
@@ -52,6 +45,22 @@ const ended = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort());
 
 process.exit(await runDemo());
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        duration: { type: 'string' },
+        plain: { type: 'boolean', default: false },
+        port: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 async function runDemo(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'roomwatch-demo-'));
@@ -90,7 +99,10 @@ async function runDemo(): Promise<number> {
     process.stderr.write(`the demo could not go on: ${(error as Error).message}\n`);
     return 1;
   } finally {
-    for (const step of undo.reverse()) await step();
+    const steps = undo.reverse();
+    // The terminal comes back first; the programs get their time to hand over what they hold.
+    if (process.stdout.isTTY) steps.splice(1, 0, async () => process.stderr.write('ending the demo ...\n'));
+    for (const step of steps) await step();
   }
 }
 
@@ -113,7 +125,9 @@ async function startDaemon(options: {
         {
           name: 'on-call',
           type: 'email',
-          smtp: { host: '127.0.0.1', port: smtpPort, tls: 'none' },
+          host: '127.0.0.1',
+          port: smtpPort,
+          tls: 'none',
           from: 'roomwatch@demo.example',
           to: ['on-call@demo.example'],
         },
