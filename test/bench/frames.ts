@@ -1,3 +1,4 @@
+import { printDisturbed, quiet } from './lib/quiet.ts';
 import { CYCLES, number, printMachine, printTable, ratios, show, spreadOf, TURN_MS } from './lib/report.ts';
 import { openStage } from './lib/stage.ts';
 
@@ -34,6 +35,7 @@ for (const services of [SERVICES.slice(0, 1), SERVICES]) {
           cells: 10,
           localAddress: '127.0.0.1',
         });
+        await quiet();
         const before = await side.vitals();
         const { acknowledged, elapsedMs } = await load.run({ job: 'closed', window, forMs: TURN_MS });
         const after = await side.vitals();
@@ -57,4 +59,5 @@ for (const services of [SERVICES.slice(0, 1), SERVICES]) {
   }
 }
 printTable(rows);
+printDisturbed();
 await stage.end();
