@@ -209,17 +209,17 @@ export class BatchLog {
   /**
    * Merges the batches of the oldest closed segment above `sent` that was not merged yet.
    * @param sent highest seq that may ever have been sent
-   * @returns bytes gained; undefined when no segment is left to merge
+   * @returns false when no segment is left to merge
    */
-  async mergeOldest(sent: number): Promise<number | undefined> {
+  async mergeOldest(sent: number): Promise<boolean> {
     const index = this.#segments.findIndex(
       (segment, at) => segment.firstSeq > sent && !segment.isMerged && at < this.#segments.length - 1,
     );
     const segment = this.#segments[index];
-    if (!segment) return undefined;
+    if (!segment) return false;
     const merged = mergeEntries(await this.#load(index));
     await this.#rewrite(index, merged, true);
-    return segment.bytes - this.#segments[index]!.bytes;
+    return true;
   }
 
   /**
@@ -266,7 +266,12 @@ export class BatchLog {
     return true;
   }
 
-  /** The next append begins a segment, so that the present one can be given up. */
+  /** When the segment being appended to was begun. */
+  get openSinceMs(): number | undefined {
+    return this.#log.open?.header.createdAtMs;
+  }
+
+  /** The next append begins a segment, so that the present one can be dropped or given up. */
   async rotate(): Promise<void> {
     await this.#log.abandon();
   }

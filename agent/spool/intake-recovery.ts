@@ -43,7 +43,7 @@ export interface RecoveredJournal {
 export async function recoverJournal(directory: string): Promise<RecoveredJournal> {
   const batches = new Map<number, JournalledBatch>();
   const acceptedBefore = new Map<number, number>();
-  const segments: JournalSegment[] = [];
+  const files: (Omit<JournalSegment, 'ids'> & { ids: Buffer[] })[] = [];
   let totals: IntakeTotals | undefined;
   let counted: number | undefined;
   let number = 0;
@@ -101,8 +101,10 @@ export async function recoverJournal(directory: string): Promise<RecoveredJourna
         lastOpenSeq = next.openSeq;
       }
     }
-    segments.push({ path, ordinal, lastOpenSeq, bytes: bytes.length, ids: Buffer.concat(ids) });
+    files.push({ path, ordinal, lastOpenSeq, bytes: bytes.length, ids });
   }
+  // Only now: the ids of a refused group are taken back by what the next file says.
+  const segments = files.map((file) => ({ ...file, ids: Buffer.concat(file.ids) }));
   return { segments, nextOrdinal, nextNumber: number + 1, totals, batches, acceptedBefore };
 }
 

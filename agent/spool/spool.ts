@@ -7,7 +7,7 @@ import { Serial } from '../serial.ts';
 import { Tally } from '../tally.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { keepDeadLetter } from './dead-letters.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, isErrno } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import { type IdLog, rememberIds } from './id-log.ts';
 import { type IdMemory, idKey } from './id-memory.ts';
@@ -195,8 +195,9 @@ export class Spool {
   /** Once a second: seals, keeps to the limits, trims what is acknowledged, saves the marks. */
   async tick(): Promise<void> {
     await this.#serial.run(async () => {
-      await this.#seal();
+      // First makes room: on a full disk nothing else would succeed.
       await this.#relieve();
+      await this.#seal();
       await this.#trim();
       await this.#save();
     });
@@ -375,14 +376,18 @@ export class Spool {
 
   /** @throws SpoolWriteError; the batch is then fixed and is written by a later call */
   async #seal(): Promise<void> {
-    const { batches, journal } = this.#parts;
-    const nowMs = this.#options.nowMs();
-    this.#frozen ??= this.#freeze(nowMs);
+    await this.#writeFrozen();
+    this.#frozen = this.#freeze(this.#options.nowMs());
+    await this.#writeFrozen();
+  }
+
+  async #writeFrozen(): Promise<void> {
     if (!this.#frozen) return;
+    const { batches, journal } = this.#parts;
     await batches.append(this.#frozen);
     this.#frozen = undefined;
     this.#options.on?.sealed?.();
-    await journal.drop(batches.lastSealed, nowMs);
+    await journal.drop(batches.lastSealed, this.#options.nowMs());
   }
 
   /**
@@ -429,12 +434,21 @@ export class Spool {
       const had = batches.bytes;
       await batches.drop(this.#acked, () => true);
       if (batches.bytes < had) continue;
-      const gained = await batches.mergeOldest(Math.max(state.state.sendable, this.#acked));
-      if (gained !== undefined) continue;
+      if (await this.#merge(Math.max(state.state.sendable, this.#acked))) continue;
       if (await batches.giveUpOldest(this.#acked, reason)) continue;
       await batches.rotate();
       if (reason !== 'spool-age') this.#refusal ??= 'full';
       return;
+    }
+  }
+
+  /** @returns false when there is nothing left to merge, or no room to do it in */
+  async #merge(sent: number): Promise<boolean> {
+    try {
+      return await this.#parts.batches.mergeOldest(sent);
+    } catch (error) {
+      if (isErrno(error, 'ENOSPC')) return false;
+      throw error;
     }
   }
 
@@ -452,6 +466,8 @@ export class Spool {
     const { retainMs, retainBytes } = this.#settings;
     const nowMs = this.#options.nowMs();
     while (this.#ackMarks.length > 1 && nowMs - this.#ackMarks[1]!.atMs > retainMs) this.#ackMarks.shift();
+    // Else a quiet agent would keep, and offer a new service's books, months of empty batches.
+    if (nowMs - (batches.openSinceMs ?? nowMs) > retainMs) await batches.rotate();
     const mark = this.#ackMarks[0];
     const oldSeq = mark && nowMs - mark.atMs > retainMs ? mark.seq : 0;
     let retained = batches.bytesThrough(this.#acked);

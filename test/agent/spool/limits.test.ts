@@ -1,0 +1,221 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readBatch } from '../../../agent/spool/batch-record.ts';
+import type { SpoolOptions } from '../../../agent/spool/parts.ts';
+import type { Spool } from '../../../agent/spool/spool.ts';
+import { deliverable, entriesOf, HandClock, OK, openSpool, report, temporaryFolder } from './spool-folder.ts';
+
+let folder: string;
+let clock: HandClock;
+let spool: Spool;
+let losses: { reason: string; outcomes: number }[];
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  clock = new HandClock();
+  losses = [];
+});
+
+afterEach(async () => {
+  await spool.close().catch(() => {});
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function open(settings: SpoolOptions['settings'], directory = folder): Promise<void> {
+  const on = { lost: (gap: { reason: string; outcomes: number }) => void losses.push(gap) };
+  spool = await openSpool(directory, { nowMs: clock.nowMs, settings, on } as Partial<SpoolOptions>);
+}
+
+/** An outage: a batch a second with a few regions each, none acknowledged. */
+async function outage(seconds: number): Promise<number> {
+  for (let second = 0; second < seconds; second++) {
+    for (let region = 0; region < 20; region++) {
+      spool.accept({ ...OK, region: `region-${region}`, n: 1 }, clock.ms);
+    }
+    await spool.commit();
+    await spool.tick();
+    clock.ms += 1_000;
+  }
+  return seconds * 20;
+}
+
+const KIB = 1024;
+
+describe('at its limit the spool', () => {
+  it('first merges what was never sent, and loses nothing', async () => {
+    await open({ segmentBytes: 64 * KIB, maxBytes: 512 * KIB, minFreeBytes: 0 });
+    const reported = await outage(600);
+    expect(spool.bytes).toBeLessThanOrEqual(512 * KIB + 64 * KIB);
+    expect(await deliverable(spool)).toEqual({ counted: reported, lost: 0 });
+    expect(losses).toEqual([]);
+    expect(spool.refusal()).toBeUndefined();
+    // Numbers stay as they were: what merging frees is a skip of nothing.
+    const entries = await entriesOf(spool);
+    let next = 1;
+    for (const { from, to } of entries) {
+      expect(from).toBe(next);
+      next = to + 1;
+    }
+    expect(next).toBe(spool.lastSealed + 1);
+  });
+
+  it('keeps the mark of every minute when it merges', async () => {
+    await open({ segmentBytes: 64 * KIB, maxBytes: 512 * KIB, minFreeBytes: 0 });
+    await outage(600);
+    const batches = (await entriesOf(spool)).filter(({ kind }) => kind === 'batch').map(readBatch);
+    const marked = new Set(batches.filter(({ alive }) => alive.includes('acme')).map(({ minute }) => minute));
+    expect(marked.size).toBe(10);
+  });
+
+  it('never merges what may have been sent: the daemon knows its digest', async () => {
+    await open({ segmentBytes: 64 * KIB, maxBytes: 1_300 * KIB, minFreeBytes: 0 });
+    await outage(30);
+    const sendable = await spool.markSendable(30);
+    const digests = async () => {
+      const entries = (await entriesOf(spool)).filter(({ kind }) => kind === 'batch');
+      return entries.map((entry) => [entry.from, readBatch(entry).digest]);
+    };
+    const before = await digests();
+    await outage(600);
+    expect((await digests()).slice(0, 30)).toEqual(before);
+    const entries = await entriesOf(spool);
+    expect(entries.filter(({ from, kind }) => from <= sendable && kind === 'skip')).toEqual([]);
+    expect(entries.filter(({ kind }) => kind === 'skip').length).toBeGreaterThan(0);
+  });
+
+  it('then gives up the oldest as one skip, and says how many outcomes that were', async () => {
+    await open({ segmentBytes: 8 * KIB, maxBytes: 64 * KIB, minFreeBytes: 0 });
+    await spool.markSendable(1_000_000);
+    const reported = await outage(200);
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported);
+    expect(lost).toBeGreaterThan(0);
+    expect(losses.reduce((sum, gap) => sum + gap.outcomes, 0)).toBe(lost);
+    expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['spool-full']));
+    const skips = (await entriesOf(spool)).filter(({ kind }) => kind === 'skip');
+    expect(skips).toHaveLength(1);
+    expect(spool.bytes).toBeLessThanOrEqual(64 * KIB + 16 * KIB);
+  });
+
+  it('gives up only what was not acknowledged, and counts only that', async () => {
+    await open({ segmentBytes: 8 * KIB, maxBytes: 64 * KIB, minFreeBytes: 0 });
+    await spool.markSendable(1_000_000);
+    await outage(10);
+    spool.acknowledge(5);
+    const reported = 10 * 20 + (await outage(200));
+    const pending = (await entriesOf(spool)).filter(({ to }) => to > 5);
+    expect(pending[0]?.from).toBe(6);
+    expect(pending.reduce((sum, { outcomes }) => sum + outcomes, 0)).toBe(reported - 5 * 20);
+  });
+
+  it('gives up what is older than the age limit', async () => {
+    await open({ segmentBytes: 4 * KIB, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    const reported = await outage(60);
+    clock.ms += 3_600_000;
+    const later = await outage(30);
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported + later);
+    expect(lost).toBeGreaterThan(reported / 2);
+    expect(counted).toBeGreaterThanOrEqual(later);
+    expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['spool-age']));
+  });
+
+  it('survives a restart with everything in its place', async () => {
+    await open({ segmentBytes: 8 * KIB, maxBytes: 64 * KIB, minFreeBytes: 0 });
+    await spool.markSendable(1_000_000);
+    const reported = await outage(200);
+    await spool.close();
+    await open({ segmentBytes: 8 * KIB, maxBytes: 64 * KIB, minFreeBytes: 0 });
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported);
+  });
+});
+
+describe('a full disk', () => {
+  // A file system of its own, as a user's disk is: needs the right to mount.
+  let mounted: string;
+
+  beforeEach(async () => {
+    mounted = join(folder, 'disk');
+    await mkdir(mounted);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mounted], { stdio: 'pipe' });
+    } catch (error) {
+      throw new Error('this test mounts a tmpfs of 2 MiB; run it as root', { cause: error });
+    }
+  });
+
+  afterEach(async () => {
+    await spool.close().catch(() => {});
+    execFileSync('umount', ['-l', mounted], { stdio: 'pipe' });
+  });
+
+  it('refuses what it cannot keep, and takes outcomes again when there is room, without a restart', async () => {
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 0 }, join(mounted, 'spool'));
+    let accepted = await outage(5);
+    await writeFile(join(mounted, 'others.log'), Buffer.alloc(4 * 1024 * KIB)).catch(() => {});
+    let refused = 0;
+    for (let i = 0; i < 400; i++) {
+      for (let region = 0; region < 20; region++)
+        spool.accept({ ...OK, region: `r-${region}`, n: 1 }, clock.ms);
+      await spool.commit().then(
+        () => {
+          accepted += 20;
+        },
+        (error: { code: string }) => {
+          expect(error.code).toBe('SPOOL_WRITE_FAILED');
+          refused += 20;
+        },
+      );
+      await spool.tick().catch(() => {});
+      clock.ms += 1_000;
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(losses).toEqual([]);
+    await rm(join(mounted, 'others.log'));
+    expect(await report(spool, 1)).toBe('accepted');
+    await spool.tick();
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(accepted + 1);
+    await spool.close();
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 0 }, join(mounted, 'spool'));
+    const again = await deliverable(spool);
+    expect(again.counted + again.lost).toBe(accepted + 1);
+  });
+
+  it('that others fill up costs the oldest batches, not the newest, and not the program', async () => {
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 128 * KIB }, join(mounted, 'spool'));
+    await spool.markSendable(1_000_000);
+    let accepted = await outage(200);
+    await writeFile(join(mounted, 'others.log'), Buffer.alloc(4 * 1024 * KIB)).catch(() => {});
+    for (let i = 0; i < 100; i++) {
+      clock.ms += 1_000;
+      await spool.tick().catch(() => {});
+      if (spool.refusal() !== undefined) continue;
+      await report(spool, 1).then(
+        () => {
+          accepted += 1;
+        },
+        () => {},
+      );
+    }
+    await spool.tick();
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(accepted);
+    expect(losses.reduce((sum, gap) => sum + gap.outcomes, 0)).toBe(lost);
+    expect(lost).toBeGreaterThan(0);
+    expect(counted).toBeGreaterThan(20);
+  });
+
+  it('is not reached: the reserve is kept free by giving up the oldest', async () => {
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_664 * KIB }, join(mounted, 'spool'));
+    await spool.markSendable(1_000_000);
+    const reported = await outage(200);
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported);
+    expect(lost).toBeGreaterThan(0);
+    expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['disk-full']));
+  });
+});
