@@ -25,28 +25,31 @@ export function showAlerts({ month, alerts, onAcknowledge }) {
 
 /** @param {ContractMonth} month @param {AlertRecord} alert @param {(key: string) => void} onAcknowledge */
 function row(month, alert, onAcknowledge) {
-  const since = alert.since === undefined ? '' : ` since ${localTime(month, alert.since)}`;
+  const { step, severity, state, summary, since, resolvedAt } = alert;
+  const when = resolvedAt === undefined ? '' : `, resolved ${localTime(month, resolvedAt)}`;
+  const weight = state === 'resolved' ? 'quiet' : severity === 'critical' ? 'lost' : 'near';
   return element(
     'li',
     {},
-    element('strong', {}, alert.step),
-    element(
-      'span',
-      { class: 'count', 'data-state': alert.severity === 'critical' ? 'lost' : 'near' },
-      alert.severity,
-    ),
-    element('p', {}, alert.summary ?? ''),
+    element('strong', {}, step),
+    element('span', { class: 'count', 'data-state': weight }, severity),
+    element('p', {}, summary),
     element(
       'p',
       { class: 'faint' },
-      `${alert.state}${since}. `,
-      alert.acknowledgedBy !== undefined
-        ? `Acknowledged by ${alert.acknowledgedBy}.`
-        : element(
-            'button',
-            { type: 'button', class: 'link small', onclick: () => onAcknowledge(alert.key) },
-            'Acknowledge',
-          ),
+      `${state === 'resolved' ? 'held' : state} since ${localTime(month, since)}${when}. `,
+      acknowledgement(alert, onAcknowledge),
     ),
+  );
+}
+
+/** @param {AlertRecord} alert @param {(key: string) => void} onAcknowledge */
+function acknowledgement({ key, state, acknowledgedBy }, onAcknowledge) {
+  if (acknowledgedBy !== undefined) return `Acknowledged by ${acknowledgedBy}.`;
+  if (state === 'resolved') return null;
+  return element(
+    'button',
+    { type: 'button', class: 'link small', onclick: () => onAcknowledge(key) },
+    'Acknowledge',
   );
 }

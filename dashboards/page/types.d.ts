@@ -101,9 +101,10 @@ export interface AlertRecord {
   readonly service: string;
   readonly step: string;
   readonly severity: string;
-  readonly state: string;
-  readonly summary?: string;
-  readonly since?: string;
+  readonly state: 'pending' | 'firing' | 'resolved';
+  readonly summary: string;
+  readonly since: string;
+  readonly resolvedAt?: string;
   readonly acknowledgedBy?: string;
 }
 

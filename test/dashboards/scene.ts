@@ -82,7 +82,7 @@ function minuteOf(character: Character, firstMinute: number, random: Random) {
   return (minute: number): MinutePast | null => {
     const load = loadAt((minute - firstMinute) % 1440, character.closed);
     const attempts = Math.round(character.busiest * load * (0.85 + 0.3 * random.next()));
-    if (random.next() < 0.002) strain = random.next() * 0.0042;
+    if (random.next() < 0.002) strain = random.next() * 0.003;
     strain *= 0.985;
     if (blind && minute >= blind.from && minute < blind.to) return null;
     const outage = outages.find(({ from, to }) => minute >= from && minute < to);

@@ -29,7 +29,14 @@ const explained = async (page: Page) => {
 };
 const SHOTS: readonly Shot[] = [
   { name: 'month-light', path: '#/classroom', width: 1280, height: 1120, scheme: 'light' },
-  { name: 'month-dark', path: '#/classroom', width: 1280, height: 1120, scheme: 'dark' },
+  {
+    name: 'explained-dark',
+    path: '#/classroom',
+    width: 1280,
+    height: 1120,
+    scheme: 'dark',
+    arrange: explained,
+  },
   { name: 'missed-light', path: '#/live-shopping', width: 1280, height: 1120, scheme: 'light' },
   {
     name: 'explained-dark',
