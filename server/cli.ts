@@ -7,6 +7,7 @@ import { replayCommand } from './commands/replay.ts';
 import { serveCommand } from './commands/serve.ts';
 import { statementCommand } from './commands/statement.ts';
 import { termsCommand } from './commands/terms.ts';
+import { testNotifyCommand } from './commands/test-notify.ts';
 import { write } from './commands/usage.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { VERSION } from './version.ts';
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   statementCommand,
   verifyCommand,
   termsCommand,
+  testNotifyCommand,
 ];
 
 /** `roomwatch ARGS`. The answer goes to stdout, everything else to stderr. */

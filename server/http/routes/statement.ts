@@ -78,6 +78,7 @@ function createQueue(mostWaiting: number): <T>(make: () => Promise<T>) => Promis
   return async (make) => {
     if (waiting >= mostWaiting) return 'full';
     waiting += 1;
+    let rest: Promise<unknown> = Promise.resolve();
     const turnOfMine = last.then(async () => {
       const startedAtMs = performance.now();
       try {
@@ -87,7 +88,6 @@ function createQueue(mostWaiting: number): <T>(make: () => Promise<T>) => Promis
         rest = sleep(performance.now() - startedAtMs);
       }
     });
-    let rest: Promise<unknown> = Promise.resolve();
     last = turnOfMine.catch(() => {}).then(() => rest);
     return (await turnOfMine).made;
   };
