@@ -357,13 +357,15 @@ describe('an open store', () => {
         later(days) * 60_000,
       );
     await apply(0, 'first');
+    await apply(1, 'edge');
     await apply(30, 'second');
     expect(await attemptsOf(store, 'acme', later(0))).toBe(1);
     await apply(31, 'third');
     expect(await attemptsOf(store, 'acme', later(0))).toBe(0);
+    expect(await attemptsOf(store, 'acme', later(1))).toBe(1);
     expect(await attemptsOf(store, 'acme', later(30))).toBe(1);
     expect([...(await store.facts.revisions('acme')).keys()]).toEqual(
-      [later(30), later(31)].map((m) => m / 480),
+      [1, 30, 31].map((days) => later(days) / 480),
     );
     const gone = await store.facts.apply(deltaOf('acme', [move('first', 1)]), later(31) * 60_000);
     expect(gone).toEqual({ status: 'moved', cursors: new Map([['first', { seq: 0, digest: '' }]]) });

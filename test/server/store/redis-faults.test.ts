@@ -278,11 +278,15 @@ describe('Redis that comes back otherwise than it went', () => {
     expect(await attemptsOf(store, 'acme', NOW_MINUTE)).toBe(3);
   });
 
-  it('that became a replica refuses, and the store looks for the master again', async () => {
+  it('that became a replica refuses, and the store connects anew to look for the master', async () => {
     const redis = await redisServer();
-    const store = await storeAt(redis.url);
+    const proxy = await proxyTo(redis.port);
+    const store = await storeAt(proxy.url);
+    await store.ping();
     await redis.command('REPLICAOF', '127.0.0.1', String(await freePort()));
+    const { connections } = proxy;
     await expect(store.ping()).rejects.toThrow(/replica/);
+    await waitFor('a new connection', () => proxy.connections > connections);
     await redis.command('REPLICAOF', 'NO', 'ONE');
     await waitFor('the store to be back', () => store.ping().then(() => true));
   });

@@ -55,6 +55,7 @@ describe('the books in Redis', () => {
     const at = (days: number) => NOW_MINUTE + days * 1_440;
     for (const [days, producer] of [
       [0, 'first'],
+      [1, 'edge'],
       [30, 'second'],
       [31, 'third'],
     ] as const)
@@ -62,8 +63,10 @@ describe('the books in Redis', () => {
         deltaOf('acme', [move(producer, 0)], attemptsIn(at(days), 1)),
         at(days) * 60_000,
       );
-    expect([...(await store.facts.revisions('acme')).keys()].sort()).toEqual([at(30) / 480, at(31) / 480]);
-    expect(await redis.command('HKEYS', 'roomwatch:{acme}:cursors')).toEqual(['second', 'third']);
+    expect([...(await store.facts.revisions('acme')).keys()].sort()).toEqual(
+      [1, 30, 31].map((days) => at(days) / 480),
+    );
+    expect(await redis.command('HKEYS', 'roomwatch:{acme}:cursors')).toEqual(['edge', 'second', 'third']);
   });
 
   it('stay apart from those under another prefix', async () => {
