@@ -59,7 +59,7 @@ async function textOf(name: string, io: CommandIo): Promise<string> {
         const message = `${name} has more than ${STATEMENT_BYTES_MAX} bytes; is it the right file?`;
         throw new UsageFault('STATEMENT_UNREADABLE', message);
       }
-      chunks.push(chunk);
+      chunks.push(Buffer.from(chunk));
     }
     return Buffer.concat(chunks).toString('utf8');
   } catch (error) {

@@ -4,14 +4,13 @@ import { SLACK_BYTES } from './byte-text.ts';
 const SCRATCH_BYTES = 384;
 
 /**
- * 96 bits that stand for an id, so that millions can be remembered in a flat array. Among ten million ids, two
- * different ones agree with a probability below 10^-14. It is no defence against forged ids, and need not be:
- * whoever writes ids can as well repeat one.
+ * 64 bits that stand for an id, so that millions can be remembered in a flat array. Among ten million ids, any
+ * two agree with a probability of three in a million; then one outcome is taken for the repeat of another. It is
+ * no defence against forged ids, and need not be: whoever writes ids can as well repeat one.
  */
 export class IdHash {
   a = 0;
   b = 0;
-  c = 0;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES + SLACK_BYTES);
   readonly #scratchView = new DataView(this.#scratch.buffer);
   readonly #encoder = new TextEncoder();
@@ -27,24 +26,20 @@ export class IdHash {
     const length = end - start;
     let a = 0x3c6ef372 ^ length;
     let b = 0x510e527f ^ length;
-    let c = 0x1f83d9ab ^ length;
     let at = start;
     for (; at + 4 <= end; at += 4) {
       const four = view.getInt32(at, true);
       a = mix(a, four, 0x85ebca6b);
       b = mix(b, four, 0xc2b2ae35);
-      c = mix(c, four, 0x27d4eb2f);
     }
     if (at < end) {
       // What lies behind the id must not count.
       const rest = view.getInt32(at, true) & ((1 << ((end - at) * 8)) - 1);
       a = mix(a, rest, 0x85ebca6b);
       b = mix(b, rest, 0xc2b2ae35);
-      c = mix(c, rest, 0x27d4eb2f);
     }
     this.a = finish(a);
     this.b = finish(b);
-    this.c = finish(c);
   }
 }
 

@@ -1,49 +1,53 @@
 import { strict as assert } from 'node:assert';
 import type { IdHash } from './id-hash.ts';
 
-/** Numbers kept for each id: three of its hash, and the minute in which its outcome started. */
-const SLOT = 4;
-/** An epoch minute that no outcome has (`OUTCOME_LIMITS` begins in 2001): the slot is free. */
-const FREE = 0;
 const FIRST_SLOTS = 1 << 16;
 /** Share of the slots that may be used: with more, probing gets long. */
 const LOAD = 0.75;
 /** Share of the usable slots that may stay in use when the greatest table is cleared. */
 const CROWDED = 0.75;
-
-/** 128 MiB at most, and twice that while it is built anew: six million ids, which is 72 a second for 24 hours. */
-export const ID_SLOTS_MAX = 1 << 23;
+/** 80 MiB at most, and twice that while it is built anew: six million ids, which is 72 a second for 24 hours. */
+const ID_SLOTS_MAX = 1 << 23;
+/** Minutes are kept in 16 bits, counted from 1 at `firstMinute`; 0 is a free slot. */
+const MINUTES_MAX = 0xffff;
 
 export interface IdMemoryOptions {
   /** Two reports of one id count once when their outcomes started at most this far apart; at least 1. */
   readonly spanMinutes: number;
-  /** The table's greatest size, 16 bytes each; a power of two, three quarters of which may be used. */
+  /** Epoch minute before which no outcome starts; the last one starts less than 65,535 minutes later. */
+  readonly firstMinute: number;
+  /** The table's greatest size, ten bytes each; a power of two, three quarters of which may be used. */
   readonly mostSlots?: number;
 }
 
 /**
- * Which ids were seen: an open-addressed table of hashes in one flat array. Memory is bounded: ids beyond the
- * span are forgotten when room is needed, and if that is not enough, those farthest from the present outcome
- * are forgotten early, which is counted.
+ * Which ids were seen: an open-addressed table of hashes in flat arrays. Memory is bounded: ids beyond the span
+ * are forgotten when room is needed, and if that is not enough, those farthest from the present outcome are
+ * forgotten early, which is counted.
  */
 export class IdMemory {
   /** Ids forgotten although they were within the span. */
   forgottenEarly = 0;
   readonly #spanMinutes: number;
+  readonly #beforeMinute: number;
   readonly #mostSlots: number;
-  #slots: Int32Array;
+  /** Two numbers a slot: the hash. */
+  #hashes: Int32Array;
+  #minutes: Uint16Array;
   #mask: number;
   #held = 0;
-  // The minutes of the last two outcomes: one stray clock must not make the memory forget the rest.
+  // Of the last two outcomes: one stray clock must not make the memory forget the rest.
   #lastMinute = 0;
   #lastButOneMinute = 0;
 
-  constructor({ spanMinutes, mostSlots = ID_SLOTS_MAX }: IdMemoryOptions) {
+  constructor({ spanMinutes, firstMinute, mostSlots = ID_SLOTS_MAX }: IdMemoryOptions) {
     assert(spanMinutes >= 1 && Math.log2(mostSlots) % 1 === 0, 'a span and a power of two');
     this.#spanMinutes = spanMinutes;
+    this.#beforeMinute = firstMinute - 1;
     this.#mostSlots = mostSlots;
     const slotCount = Math.min(FIRST_SLOTS, mostSlots);
-    this.#slots = new Int32Array(slotCount * SLOT);
+    this.#hashes = new Int32Array(slotCount * 2);
+    this.#minutes = new Uint16Array(slotCount);
     this.#mask = slotCount - 1;
   }
 
@@ -54,30 +58,27 @@ export class IdMemory {
 
   /**
    * Remembers an id.
-   * @param minute  epoch minute in which its outcome started, above 0
+   * @param epochMinute  in which its outcome started
    * @returns true when it was seen before, within the span
    */
-  isRepeat(id: IdHash, minute: number): boolean {
-    const slots = this.#slots;
-    let index = id.a & this.#mask;
-    for (;;) {
-      const at = index * SLOT;
-      const heldMinute = slots[at + 3]!;
-      if (heldMinute === FREE) break;
-      if (slots[at] === id.a && slots[at + 1] === id.b && slots[at + 2] === id.c) {
-        if (Math.abs(heldMinute - minute) <= this.#spanMinutes) return true;
-        slots[at + 3] = minute;
-        return false;
-      }
-      index = (index + 1) & this.#mask;
+  isRepeat({ a, b }: IdHash, epochMinute: number): boolean {
+    const minute = epochMinute - this.#beforeMinute;
+    assert(minute >= 1 && minute <= MINUTES_MAX, 'a minute of the month');
+    const hashes = this.#hashes;
+    const minutes = this.#minutes;
+    const mask = this.#mask;
+    let slot = a & mask;
+    for (; minutes[slot] !== 0; slot = (slot + 1) & mask) {
+      if (hashes[slot * 2] !== a || hashes[slot * 2 + 1] !== b) continue;
+      if (Math.abs(minutes[slot]! - minute) <= this.#spanMinutes) return true;
+      minutes[slot] = minute;
+      return false;
     }
-    const at = index * SLOT;
-    slots[at] = id.a;
-    slots[at + 1] = id.b;
-    slots[at + 2] = id.c;
-    slots[at + 3] = minute;
+    hashes[slot * 2] = a;
+    hashes[slot * 2 + 1] = b;
+    minutes[slot] = minute;
     this.#held++;
-    if (this.#held >= (this.#mask + 1) * LOAD) {
+    if (this.#held >= (mask + 1) * LOAD) {
       this.#makeRoom(median(minute, this.#lastMinute, this.#lastButOneMinute));
     }
     this.#lastButOneMinute = this.#lastMinute;
@@ -102,30 +103,37 @@ export class IdMemory {
     this.#rebuild(canGrow && kept > usable / 2 ? slotCount * 2 : slotCount, minute, reach);
   }
 
+  /** How many of the ids held started 0, 1, 2 ... minutes from `minute`, as far as the span reaches. */
   #countByDistance(minute: number): Uint32Array {
     const counts = new Uint32Array(this.#spanMinutes + 1);
-    for (let at = 0; at < this.#slots.length; at += SLOT) {
-      const held = this.#slots[at + 3]!;
+    const minutes = this.#minutes;
+    for (let slot = 0; slot < minutes.length; slot++) {
+      const held = minutes[slot]!;
       const distance = Math.abs(held - minute);
-      if (held !== FREE && distance <= this.#spanMinutes) counts[distance] = counts[distance]! + 1;
+      if (held !== 0 && distance <= this.#spanMinutes) counts[distance] = counts[distance]! + 1;
     }
     return counts;
   }
 
   #rebuild(slotCount: number, minute: number, reach: number): void {
-    const old = this.#slots;
-    const slots = new Int32Array(slotCount * SLOT);
+    const [oldHashes, oldMinutes] = [this.#hashes, this.#minutes];
+    const hashes = new Int32Array(slotCount * 2);
+    const minutes = new Uint16Array(slotCount);
     const mask = slotCount - 1;
     this.#held = 0;
-    for (let at = 0; at < old.length; at += SLOT) {
-      const held = old[at + 3]!;
-      if (held === FREE || Math.abs(held - minute) > reach) continue;
-      let index = old[at]! & mask;
-      while (slots[index * SLOT + 3] !== FREE) index = (index + 1) & mask;
-      for (let number = 0; number < SLOT; number++) slots[index * SLOT + number] = old[at + number]!;
+    for (let from = 0; from < oldMinutes.length; from++) {
+      const held = oldMinutes[from]!;
+      if (held === 0 || Math.abs(held - minute) > reach) continue;
+      const a = oldHashes[from * 2]!;
+      let slot = a & mask;
+      while (minutes[slot] !== 0) slot = (slot + 1) & mask;
+      hashes[slot * 2] = a;
+      hashes[slot * 2 + 1] = oldHashes[from * 2 + 1]!;
+      minutes[slot] = held;
       this.#held++;
     }
-    this.#slots = slots;
+    this.#hashes = hashes;
+    this.#minutes = minutes;
     this.#mask = mask;
   }
 }

@@ -20,61 +20,95 @@ const [CR, LF, LAST_ASCII] = [0x0d, 0x0a, 0x7f] as const;
 /** More digits than this are left to the full parser; any integer up to here is exact in a double. */
 const INTEGER_DIGITS = 15;
 
-const KEYS = {
-  service: wordOf('service":'),
-  at: wordOf('at":'),
-  result: wordOf('result":'),
-  platform: wordOf('platform":'),
-  region: wordOf('region":'),
-  app: wordOf('app":'),
-  code: wordOf('code":'),
-  extraCode: wordOf('extraCode":'),
-  cause: wordOf('cause":'),
-  count: wordOf('count":'),
-  id: wordOf('id":'),
-  durationMs: wordOf('durationMs":'),
+/** The documented fields by number; a record's key names one of them. */
+export const FIELD = {
+  service: 0,
+  at: 1,
+  result: 2,
+  platform: 3,
+  region: 4,
+  app: 5,
+  code: 6,
+  extraCode: 7,
+  cause: 8,
+  count: 9,
+  id: 10,
+  durationMs: 11,
 } as const;
+const NO_FIELD = 12;
+
+/** How a field's value is read. */
+const [LABEL, INTEGER, INSTANT, RESULT, CAUSE] = [0, 1, 2, 3, 4] as const;
+
+/** Of each field, by its number: its key with quotation mark and colon, and the bounds of its value. */
+const NAMES = Object.keys(FIELD);
+const KEYS = NAMES.map((name) => wordOf(`${name}":`));
+// In flat arrays, as they are compared for every field of every line.
+const HEADS = Int32Array.from(KEYS, ({ head }) => head);
+const MIDDLES = Int32Array.from(KEYS, ({ middle }) => middle);
+const TAILS = Int32Array.from(KEYS, ({ tail }) => tail);
+const MIDDLES_AT = Uint8Array.from(KEYS, ({ middleAt }) => middleAt);
+const TAILS_AT = Uint8Array.from(KEYS, ({ tailAt }) => tailAt);
+const LENGTHS = Uint8Array.from(KEYS, ({ length }) => length);
+const KINDS = Uint8Array.of(
+  LABEL,
+  INSTANT,
+  RESULT,
+  LABEL,
+  LABEL,
+  LABEL,
+  INTEGER,
+  INTEGER,
+  CAUSE,
+  INTEGER,
+  LABEL,
+  INTEGER,
+);
+const { labelCharacters, idCharacters, count: mostOutcomes, minMs, maxMs } = OUTCOME_LIMITS;
+const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number;
+/** Characters of a label, value of an integer. */
+const LEAST = Float64Array.of(0, 0, 0, 0, 0, 0, MIN_SAFE_INTEGER, MIN_SAFE_INTEGER, 0, 1, 1, 0);
+const MOST = Float64Array.from(NAMES, (name) => {
+  if (name === 'id') return idCharacters;
+  if (name === 'count') return mostOutcomes;
+  return KINDS[NAMES.indexOf(name)] === LABEL ? labelCharacters : MAX_SAFE_INTEGER;
+});
+const REQUIRED = (1 << FIELD.at) | (1 << FIELD.result);
+
 const OK = wordOf('"ok"');
 const FAILED = wordOf('"failed"');
 const CAUSE_WORDS = CAUSES.map((cause) => wordOf(`"${cause}"`));
 const [TRUE, FALSE, NULL] = [wordOf('true'), wordOf('false'), wordOf('null')];
-
-/** One bit for each field, to notice the repeated and the missing. */
-const [AT, RESULT, SERVICE, PLATFORM, REGION, APP, CODE, EXTRA_CODE, CAUSE, COUNT, ID, DURATION] = [
-  1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
-] as const;
-const REQUIRED = AT | RESULT;
 
 /** Reads one outcome line at byte level, without a string or an object being made for it. */
 export class LineReader {
   // What the last line said; valid after `read` returned a position, until it is called again.
   startedAtMs = 0;
   isFailed = false;
-  count = 1;
-  /** Index into CAUSES, or ABSENT. */
-  causeIndex: number = ABSENT;
-  hasCode = false;
-  code = 0;
-  hasExtraCode = false;
-  extraCode = 0;
-  // Byte ranges within the buffer; `Start` is ABSENT when the field was not given.
-  serviceStart: number = ABSENT;
-  serviceEnd: number = ABSENT;
-  platformStart: number = ABSENT;
-  platformEnd: number = ABSENT;
-  idStart: number = ABSENT;
-  idEnd: number = ABSENT;
+  /** Index into CAUSES; only when the line has a cause. */
+  causeIndex = 0;
+  /** By field number: the byte range [start, end) of a label, the value of an integer. */
+  readonly starts = new Int32Array(NO_FIELD);
+  readonly ends = new Int32Array(NO_FIELD);
+  readonly integers = new Float64Array(NO_FIELD);
 
   readonly #view: DataView;
   readonly #instants = new InstantReader();
+  /** Fields of the line, one bit each. */
+  #seen = 0;
+  /** The field that came after each one in the last line where it did: lines mostly keep one order. */
+  readonly #following = new Uint8Array(NO_FIELD + 1);
   /** The value of the last integer read. */
   #integer = 0;
-  /** Fields seen in this line. */
-  #seen = 0;
 
   /** @param view  what is read from; SLACK_BYTES of it lie behind the last line feed */
   constructor(view: DataView) {
     this.#view = view;
+  }
+
+  /** Whether the last line had a field. */
+  has(field: number): boolean {
+    return (this.#seen & (1 << field)) !== 0;
   }
 
   /**
@@ -84,163 +118,86 @@ export class LineReader {
    */
   read(start: number): number {
     const view = this.#view;
-    this.#seen = 0;
-    this.count = 1;
-    this.causeIndex = ABSENT;
-    this.hasCode = false;
-    this.hasExtraCode = false;
-    this.serviceStart = ABSENT;
-    this.platformStart = ABSENT;
-    this.idStart = ABSENT;
     if (view.getUint8(start) !== OPEN) return UNUSUAL;
     let at = start + 1;
+    let seen = 0;
+    let previous: number = NO_FIELD;
     for (;;) {
       if (view.getUint8(at) !== QUOTE) return UNUSUAL;
-      at = this.#readField(at + 1);
+      at += 1;
+      let field = this.#following[previous]!;
+      if (!isKeyAt(view, at, field)) {
+        field = fieldAt(view, at);
+        this.#following[previous] = field === NO_FIELD ? 0 : field;
+      }
+      if (field === NO_FIELD) {
+        at = this.#skipField(at);
+      } else {
+        // The last one of a repeated key wins in JSON; that is for the full parser to sort out.
+        if ((seen & (1 << field)) !== 0) return UNUSUAL;
+        seen |= 1 << field;
+        previous = field;
+        at += LENGTHS[field]!;
+        if (view.getUint8(at) === SPACE) at += 1;
+        at = this.#readValue(field, at);
+      }
       if (at === UNUSUAL) return UNUSUAL;
-      const next = view.getUint8(at++);
+      const next = view.getUint8(at);
+      at += 1;
       if (next === COMMA) {
-        if (view.getUint8(at) === SPACE) at++;
+        if (view.getUint8(at) === SPACE) at += 1;
         continue;
       }
-      if (next !== CLOSE || (this.#seen & REQUIRED) !== REQUIRED) return UNUSUAL;
-      if (view.getUint8(at) === CR) at++;
+      if (next !== CLOSE || (seen & REQUIRED) !== REQUIRED) return UNUSUAL;
+      this.#seen = seen;
+      if (view.getUint8(at) === CR) at += 1;
       return view.getUint8(at) === LF ? at + 1 : UNUSUAL;
     }
   }
 
-  /** From behind a key's opening quote to behind its value. */
-  #readField(at: number): number {
+  /** @returns the position behind the value, or UNUSUAL */
+  #readValue(field: number, at: number): number {
     const view = this.#view;
-    // The first bytes leave at most one documented key in question.
-    switch (view.getUint8(at)) {
-      case 0x73: // s
-        return isWordAt(view, at, KEYS.service)
-          ? this.#readService(this.#valueAt(at, KEYS.service.length, SERVICE))
-          : this.#skipField(at);
-      case 0x61: // a
-        if (isWordAt(view, at, KEYS.at)) return this.#readAt(this.#valueAt(at, KEYS.at.length, AT));
-        return isWordAt(view, at, KEYS.app)
-          ? labelEnd(view, this.#valueAt(at, KEYS.app.length, APP), OUTCOME_LIMITS.labelCharacters)
-          : this.#skipField(at);
-      case 0x72: // r
-        if (isWordAt(view, at, KEYS.result)) {
-          return this.#readResult(this.#valueAt(at, KEYS.result.length, RESULT));
-        }
-        return isWordAt(view, at, KEYS.region)
-          ? labelEnd(view, this.#valueAt(at, KEYS.region.length, REGION), OUTCOME_LIMITS.labelCharacters)
-          : this.#skipField(at);
-      case 0x70: // p
-        return isWordAt(view, at, KEYS.platform)
-          ? this.#readPlatform(this.#valueAt(at, KEYS.platform.length, PLATFORM))
-          : this.#skipField(at);
-      case 0x69: // i
-        return isWordAt(view, at, KEYS.id)
-          ? this.#readId(this.#valueAt(at, KEYS.id.length, ID))
-          : this.#skipField(at);
-      case 0x64: // d
-        return isWordAt(view, at, KEYS.durationMs)
-          ? this.#readDuration(this.#valueAt(at, KEYS.durationMs.length, DURATION))
-          : this.#skipField(at);
-      default:
-        return this.#readRareField(at);
+    const kind = KINDS[field]!;
+    if (kind === LABEL) {
+      const end = labelEnd(view, at, MOST[field]!);
+      this.starts[field] = at + 1;
+      this.ends[field] = end - 1;
+      return end - at - 2 >= LEAST[field]! ? end : UNUSUAL;
     }
+    if (kind === INTEGER) {
+      const end = this.#readInteger(at);
+      const value = this.#integer;
+      this.integers[field] = value;
+      return value >= LEAST[field]! && value <= MOST[field]! ? end : UNUSUAL;
+    }
+    if (kind === INSTANT) return this.#readInstant(at);
+    if (kind === RESULT) {
+      this.isFailed = !isWordAt(view, at, OK);
+      if (!this.isFailed) return at + OK.length;
+      return isWordAt(view, at, FAILED) ? at + FAILED.length : UNUSUAL;
+    }
+    return this.#readCause(at);
   }
 
-  /** The fields that most lines lack; apart, so that the common ones fit the compiler's limits. */
-  #readRareField(at: number): number {
-    const view = this.#view;
-    if (isWordAt(view, at, KEYS.count)) return this.#readCount(this.#valueAt(at, KEYS.count.length, COUNT));
-    if (isWordAt(view, at, KEYS.code)) {
-      const end = this.#readInteger(this.#valueAt(at, KEYS.code.length, CODE));
-      this.hasCode = true;
-      this.code = this.#integer;
-      return end;
-    }
-    if (isWordAt(view, at, KEYS.extraCode)) {
-      const end = this.#readInteger(this.#valueAt(at, KEYS.extraCode.length, EXTRA_CODE));
-      this.hasExtraCode = true;
-      this.extraCode = this.#integer;
-      return end;
-    }
-    if (isWordAt(view, at, KEYS.cause)) return this.#readCause(this.#valueAt(at, KEYS.cause.length, CAUSE));
-    return this.#skipField(at);
-  }
-
-  /**
-   * Where the value of a field begins whose key stands at `at`. A field that comes a second time is pointed at
-   * its own key's bytes, which no value can begin with: the last one wins in JSON, and that is for the full
-   * parser to sort out.
-   */
-  #valueAt(at: number, keyLength: number, bit: number): number {
-    if ((this.#seen & bit) !== 0) return at;
-    this.#seen |= bit;
-    const value = at + keyLength;
-    return this.#view.getUint8(value) === SPACE ? value + 1 : value;
-  }
-
-  #readAt(at: number): number {
+  #readInstant(at: number): number {
+    let end: number;
     if (this.#view.getUint8(at) === QUOTE) {
-      const end = this.#instants.read(this.#view, at + 1);
+      end = this.#instants.read(this.#view, at + 1);
       if (end === ABSENT || this.#view.getUint8(end) !== QUOTE) return UNUSUAL;
+      end += 1;
       this.startedAtMs = this.#instants.instantMs;
-      return this.#isTimely() ? end + 1 : UNUSUAL;
+    } else {
+      end = this.#readInteger(at);
+      this.startedAtMs = this.#integer;
     }
-    const end = this.#readInteger(at);
-    this.startedAtMs = this.#integer;
-    return this.#isTimely() ? end : UNUSUAL;
-  }
-
-  #isTimely(): boolean {
-    return this.startedAtMs >= OUTCOME_LIMITS.minMs && this.startedAtMs < OUTCOME_LIMITS.maxMs;
-  }
-
-  #readResult(at: number): number {
-    this.isFailed = !isWordAt(this.#view, at, OK);
-    if (!this.isFailed) return at + OK.length;
-    return isWordAt(this.#view, at, FAILED) ? at + FAILED.length : UNUSUAL;
-  }
-
-  #readService(at: number): number {
-    const end = labelEnd(this.#view, at, OUTCOME_LIMITS.labelCharacters);
-    this.serviceStart = at + 1;
-    this.serviceEnd = end - 1;
-    return end;
-  }
-
-  #readPlatform(at: number): number {
-    const end = labelEnd(this.#view, at, OUTCOME_LIMITS.labelCharacters);
-    this.platformStart = at + 1;
-    this.platformEnd = end - 1;
-    return end;
-  }
-
-  #readId(at: number): number {
-    const end = labelEnd(this.#view, at, OUTCOME_LIMITS.idCharacters);
-    this.idStart = at + 1;
-    this.idEnd = end - 1;
-    return this.idEnd > this.idStart ? end : UNUSUAL;
+    return this.startedAtMs >= minMs && this.startedAtMs < maxMs ? end : UNUSUAL;
   }
 
   #readCause(at: number): number {
-    for (let index = 0; index < CAUSE_WORDS.length; index++) {
-      const word = CAUSE_WORDS[index]!;
-      if (!isWordAt(this.#view, at, word)) continue;
-      this.causeIndex = index;
-      return at + word.length;
-    }
-    return UNUSUAL;
-  }
-
-  #readCount(at: number): number {
-    const end = this.#readInteger(at);
-    this.count = this.#integer;
-    return this.count >= 1 && this.count <= OUTCOME_LIMITS.count ? end : UNUSUAL;
-  }
-
-  #readDuration(at: number): number {
-    const end = this.#readInteger(at);
-    return this.#integer >= 0 ? end : UNUSUAL;
+    this.causeIndex = CAUSE_WORDS.findIndex((word) => isWordAt(this.#view, at, word));
+    const word = CAUSE_WORDS[this.causeIndex];
+    return word === undefined ? UNUSUAL : at + word.length;
   }
 
   /** A JSON integer without exponent or fraction; minus zero is left alone. */
@@ -275,4 +232,17 @@ export class LineReader {
     if (isWordAt(view, value, TRUE) || isWordAt(view, value, NULL)) return value + TRUE.length;
     return isWordAt(view, value, FALSE) ? value + FALSE.length : this.#readInteger(value);
   }
+}
+
+function fieldAt(view: DataView, at: number): number {
+  for (let field = 0; field < NO_FIELD; field++) if (isKeyAt(view, at, field)) return field;
+  return NO_FIELD;
+}
+
+function isKeyAt(view: DataView, at: number, field: number): boolean {
+  return (
+    view.getInt32(at, true) === HEADS[field] &&
+    view.getInt32(at + TAILS_AT[field]!, true) === TAILS[field] &&
+    view.getInt32(at + MIDDLES_AT[field]!, true) === MIDDLES[field]
+  );
 }

@@ -1,7 +1,7 @@
 import type { CauseLookup } from '../../sla/causes.ts';
 import type { MinuteFacts } from '../../sla/facts.ts';
 import type { ServiceMonth } from '../../sla/month.ts';
-import { ID_SLOTS_MAX, IdMemory } from './id-memory.ts';
+import { IdMemory } from './id-memory.ts';
 import type { Progress } from './progress.ts';
 import { type Refusals, ReplayBooks, type ReplayCounts } from './replay-books.ts';
 import { Scanner } from './scanner.ts';
@@ -39,7 +39,10 @@ export async function replay(
     onProgress,
   }: { signal: AbortSignal; onProgress: (progress: Omit<Progress, 'elapsedMs'>) => void },
 ): Promise<Replayed> {
-  const ids = new IdMemory({ spanMinutes: request.idSpanMinutes, mostSlots: ID_SLOTS_MAX });
+  const ids = new IdMemory({
+    spanMinutes: request.idSpanMinutes,
+    firstMinute: request.month.firstMinute,
+  });
   const books = new ReplayBooks({ month: request.month, endMs: request.endMs, ids });
   const scanner = new Scanner({ service: request.service, lookup: request.lookup, sink: books });
   const sizes = sources.map(({ sizeBytes }) => sizeBytes);

@@ -2,7 +2,7 @@ import { CAUSES, type Cause } from '../../sla/cause.ts';
 import { type CauseLookup, causeOf } from '../../sla/causes.ts';
 import { type Outcome, type OutcomeFault, parseOutcomeText, SERVICE_PATTERN } from '../../sla/outcome.ts';
 import { ABSENT, SLACK_BYTES } from './byte-text.ts';
-import { LineReader, UNUSUAL } from './line-reader.ts';
+import { FIELD, LineReader, UNUSUAL } from './line-reader.ts';
 import { ScannedOutcome } from './scanned-outcome.ts';
 
 /** Bytes of one line, without its line feed; a longer one is a fault, and is skipped without being kept. */
@@ -116,19 +116,20 @@ export class Scanner {
   /** @returns false when the line has to be read in full after all */
   #takePlain(): boolean {
     const line = this.#reader;
-    if (line.serviceStart !== ABSENT && !this.#isService(line.serviceStart, line.serviceEnd)) {
-      const name = this.#buffer.toString('latin1', line.serviceStart, line.serviceEnd);
+    const { starts, ends } = line;
+    if (line.has(FIELD.service) && !this.#isService(starts[FIELD.service]!, ends[FIELD.service]!)) {
+      const name = this.#buffer.toString('latin1', starts[FIELD.service], ends[FIELD.service]);
       if (!SERVICE_PATTERN.test(name)) return false;
       this.#sink.skip();
       return true;
     }
     const outcome = this.#outcome;
     outcome.startedAtMs = line.startedAtMs;
-    outcome.count = line.count;
+    outcome.count = line.has(FIELD.count) ? line.integers[FIELD.count]! : 1;
     outcome.result = line.isFailed ? 'failed' : 'ok';
     if (line.isFailed) outcome.cause = this.#causeOfPlain();
-    outcome.idStart = line.idStart;
-    outcome.idEnd = line.idEnd;
+    outcome.idStart = line.has(FIELD.id) ? starts[FIELD.id]! : ABSENT;
+    outcome.idEnd = ends[FIELD.id]!;
     outcome.idText = undefined;
     this.#sink.take(outcome);
     return true;
@@ -145,16 +146,14 @@ export class Scanner {
 
   #causeOfPlain(): Cause {
     const line = this.#reader;
-    const given = CAUSES[line.causeIndex];
-    if (given !== undefined) return given;
-    const platform =
-      line.platformStart === ABSENT
-        ? ''
-        : this.#buffer.toString('latin1', line.platformStart, line.platformEnd);
+    if (line.has(FIELD.cause)) return CAUSES[line.causeIndex]!;
+    const { starts, ends, integers } = line;
     const failed = {
-      platform,
-      ...(line.hasCode ? { code: line.code } : {}),
-      ...(line.hasExtraCode ? { extraCode: line.extraCode } : {}),
+      platform: line.has(FIELD.platform)
+        ? this.#buffer.toString('latin1', starts[FIELD.platform], ends[FIELD.platform])
+        : '',
+      ...(line.has(FIELD.code) && { code: integers[FIELD.code]! }),
+      ...(line.has(FIELD.extraCode) && { extraCode: integers[FIELD.extraCode]! }),
     };
     return causeOf(failed, this.#lookup);
   }

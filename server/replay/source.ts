@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 
-const READ_BYTES = 512 * 1024;
+/** Small enough to stay in a core's cache until it is scanned. */
+const READ_BYTES = 256 * 1024;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 /** Standard input, as a file's name. */
 export const STDIN = '-';
@@ -22,7 +23,10 @@ export interface Source {
   readonly name: string;
   /** Bytes as stored, compressed or not; undefined when nobody knows, as of a pipe. */
   readonly sizeBytes: number | undefined;
-  /** The text's bytes. Gzip is recognised by its first bytes, whatever the name. */
+  /**
+   * The text's bytes; a chunk is valid until the next one is asked for. Gzip is recognised by its first bytes,
+   * whatever the name.
+   */
   chunks(onRead: (storedBytes: number) => void, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
@@ -34,8 +38,7 @@ export async function openSources(names: readonly string[], stdin: Readable): Pr
   const sources: Source[] = [];
   const seen = new Map<string, string>();
   for (const name of names) {
-    const { identity, sizeBytes } =
-      name === STDIN ? { identity: STDIN, sizeBytes: undefined } : await look(name);
+    const { identity, isFile, sizeBytes } = name === STDIN ? ON_STDIN : await look(name);
     const twin = seen.get(identity);
     if (twin !== undefined) {
       const other = twin === name ? 'twice' : `and is the same file as ${twin}`;
@@ -45,43 +48,103 @@ export async function openSources(names: readonly string[], stdin: Readable): Pr
     sources.push({
       name,
       sizeBytes,
-      chunks: (onRead, signal) => chunksOf(name, name === STDIN ? stdin : undefined, { onRead, signal }),
+      chunks: (onRead, signal) =>
+        isFile
+          ? chunksOfFile(name, { onRead, signal })
+          : chunksOf(name, name === STDIN ? stdin : createReadStream(name), { onRead, signal }),
     });
   }
   return sources;
 }
 
+interface Looks {
+  readonly identity: string;
+  readonly isFile: boolean;
+  readonly sizeBytes: number | undefined;
+}
+
+const ON_STDIN: Looks = { identity: STDIN, isFile: false, sizeBytes: undefined };
+
 /** Not by opening it: the writer of a named pipe would lose its reader when it is closed again. */
-async function look(name: string): Promise<{ identity: string; sizeBytes: number | undefined }> {
+async function look(name: string): Promise<Looks> {
   try {
     const stats = await stat(name, { bigint: true });
     if (stats.isDirectory()) throw new SourceUnreadable(`${name} is a directory; name the files in it`);
     await access(name, constants.R_OK);
     // A pipe has no size, and neither has a file of /proc.
-    const sizeBytes = stats.isFile() && stats.size > 0n ? Number(stats.size) : undefined;
-    return { identity: `${stats.dev}:${stats.ino}`, sizeBytes };
+    const isFile = stats.isFile();
+    const sizeBytes = isFile && stats.size > 0n ? Number(stats.size) : undefined;
+    return { identity: `${stats.dev}:${stats.ino}`, isFile, sizeBytes };
   } catch (error) {
     throw unreadable(name, error);
   }
 }
 
+interface Listeners {
+  readonly onRead: (storedBytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+async function* chunksOfFile(name: string, listeners: Listeners): AsyncGenerator<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(name, 'r');
+    const head = new Uint8Array(GZIP_MAGIC.length);
+    await handle.read(head, 0, head.length, 0);
+    if (isGzip(head)) yield* chunksOf(name, createReadStream(name), listeners);
+    else if (name.endsWith('.gz')) throw notGzip(name);
+    else yield* readPlain(handle, listeners);
+  } catch (error) {
+    throw unreadable(name, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Reads into two buffers by turns, one while the other is scanned: a stream would make a new one each time. */
+async function* readPlain(handle: FileHandle, { onRead, signal }: Listeners): AsyncGenerator<Uint8Array> {
+  const [first, second] = [Buffer.allocUnsafe(READ_BYTES), Buffer.allocUnsafe(READ_BYTES)];
+  const readAhead = (buffer: typeof first) => {
+    const reading = handle.read(buffer, 0, READ_BYTES, null);
+    // A failure is reported when it is this buffer's turn, and must not count as unnoticed until then.
+    reading.catch(() => {});
+    return reading;
+  };
+  let reading = readAhead(first);
+  let next = second;
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await reading;
+      if (bytesRead === 0 || signal.aborted) return;
+      reading = readAhead(next);
+      next = buffer;
+      onRead(bytesRead);
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await reading.catch(() => {});
+  }
+}
+
 async function* chunksOf(
   name: string,
-  stdin: Readable | undefined,
-  { onRead, signal }: { onRead: (storedBytes: number) => void; signal: AbortSignal },
+  stored: Readable,
+  { onRead, signal }: Listeners,
 ): AsyncGenerator<Uint8Array> {
-  const stored = stdin ?? createReadStream(name, { highWaterMark: READ_BYTES });
   const stop = () => stored.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
     const counted = countBytes(stored, onRead);
-    const first = await counted.next();
-    if (first.done) return;
-    const rest = prepend(first.value, counted);
-    if (GZIP_MAGIC.every((byte, index) => first.value[index] === byte)) yield* gunzip(rest);
-    else if (name.endsWith('.gz'))
-      throw new SourceUnreadable(`${name} is not gzip data; rename it without .gz`);
-    else yield* rest;
+    let head: Uint8Array = new Uint8Array(0);
+    while (head.length < GZIP_MAGIC.length) {
+      const { value, done } = await counted.next();
+      if (done) break;
+      head = Buffer.concat([head, value]);
+    }
+    const whole = prepend(head, counted);
+    if (isGzip(head)) yield* gunzip(whole);
+    else if (name.endsWith('.gz')) throw notGzip(name);
+    else yield* whole;
   } catch (error) {
     if (signal.aborted) return;
     throw unreadable(name, error);
@@ -89,6 +152,14 @@ async function* chunksOf(
     signal.removeEventListener('abort', stop);
     stored.destroy();
   }
+}
+
+function isGzip(head: Uint8Array): boolean {
+  return GZIP_MAGIC.every((byte, index) => head[index] === byte);
+}
+
+function notGzip(name: string): SourceUnreadable {
+  return new SourceUnreadable(`${name} is not gzip data; rename it without .gz`);
 }
 
 async function* countBytes(stored: Readable, onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {

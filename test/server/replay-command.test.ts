@@ -153,6 +153,19 @@ describe('what is read', () => {
     for (const reading of readings) expect(reading).toEqual(readings[0]);
   });
 
+  it('reads a file of many buffers to its last line, plain and compressed', async () => {
+    const minutes = 20_000;
+    const text = Array.from({ length: minutes }, (_, n) =>
+      outcome({ at: Date.UTC(2026, 10, 1) + n * 60_000, id: `id-${n}`, count: 1 + (n % 7) }),
+    ).join('');
+    const attempts = Array.from({ length: minutes }, (_, n) => 1 + (n % 7)).reduce((sum, n) => sum + n);
+    expect(text.length).toBeGreaterThan(1_500_000);
+    for (const path of [file('long.ndjson', text), file('long.gz', gzipSync(text))]) {
+      const reading = await readingOf([path, ...ACME]);
+      expect(reading).toMatchObject({ attempts, windows: { up: minutes / 5 } });
+    }
+  });
+
   it('takes a record that names no service for the one asked about, and leaves others out', async () => {
     const path = file(
       'services.ndjson',

@@ -54,8 +54,8 @@ function plainLine(bytes: Buffer, line: number): Event[] {
   return [{ take: { startedAtMs: outcome.startedAtMs, count: outcome.count, cause, id } }];
 }
 
-function hashText({ a, b, c }: IdHash): string {
-  return `${a} ${b} ${c}`;
+function hashText({ a, b }: IdHash): string {
+  return `${a} ${b}`;
 }
 
 class Recorder implements ScanSink {

@@ -1,0 +1,196 @@
+import { execFile } from 'node:child_process';
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createGzip } from 'node:zlib';
+import { replay } from '../../server/replay/replay.ts';
+import { openSources } from '../../server/replay/source.ts';
+import { createCauseLookup } from '../../sla/causes.ts';
+import { type ServiceMonth, serviceMonth } from '../../sla/month.ts';
+import { presetTerms } from '../../sla/terms.ts';
+import { type Random, seededRandom } from '../support/random.ts';
+import { CYCLES, isQuick, number, printMachine, printTable, ratios, show, spreadOf } from './lib/report.ts';
+
+/**
+ * Outcome lines read a second: the whole replay (parsing, checking, ids, tallies) beside a plain loop of readline
+ * and JSON.parse that only adds up the counts, both from the same file and within one cycle. Then the command as
+ * users run it, with ten times the input for ten times the days: its memory must not grow.
+ */
+const LINES = isQuick ? 100_000 : 500_000;
+/** 2.3 outcomes a second: LINES are two and a half days, and ten times as many fit the month. */
+const EVERY_MS = 432;
+const month = monthOf('2026-11');
+const folder = mkdtempSync(join(tmpdir(), 'bench-replay-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+interface Kind {
+  readonly name: string;
+  readonly write: (random: Random, atMs: number, n: number) => string;
+}
+
+const outcome = (random: Random, atMs: number, n: number) => {
+  const isFailed = random.integer(1, 200) === 1;
+  return {
+    service: 'acme',
+    at: new Date(atMs).toISOString(),
+    result: isFailed ? 'failed' : 'ok',
+    platform: 'web-v5',
+    ...(isFailed && { code: 5400, extraCode: -10015 }),
+    region: random.pick(['ap-guangzhou', 'ap-singapore', 'eu-frankfurt']),
+    app: '1400000123',
+    id: `c0ffee${n.toString(16).padStart(12, '0')}`,
+    durationMs: random.integer(100, 2_000),
+  };
+};
+
+const KINDS: readonly Kind[] = [
+  { name: 'canonical, with ids', write: (...given) => JSON.stringify(outcome(...given)) },
+  {
+    name: 'canonical, without ids',
+    write: (...given) => JSON.stringify({ ...outcome(...given), id: undefined }),
+  },
+  {
+    name: 'short',
+    write: (...given) => {
+      const { service, at, result } = outcome(...given);
+      return JSON.stringify({ service, at, result });
+    },
+  },
+  {
+    name: 'spaced, as Python writes',
+    write: (...given) =>
+      JSON.stringify(outcome(...given))
+        .replaceAll('":', '": ')
+        .replaceAll(',"', ', "'),
+  },
+  {
+    name: 'unusual (escapes), parsed in full',
+    write: (...given) => JSON.stringify(outcome(...given)).replace('"region":"', '"region":"\\u0061'),
+  },
+];
+
+function monthOf(name: string): ServiceMonth {
+  const found = serviceMonth(name, presetTerms('trtc'));
+  if (!found.ok) throw new Error(found.message);
+  return found.month;
+}
+
+async function writeLines(path: string, kind: Kind, lines: number): Promise<void> {
+  const random = seededRandom(7);
+  function* chunks() {
+    for (let n = 0; n < lines; ) {
+      let text = '';
+      for (const end = Math.min(lines, n + 10_000); n < end; n += 1) {
+        text += `${kind.write(random, month.startMs + n * EVERY_MS, n)}\n`;
+      }
+      yield text;
+    }
+  }
+  await pipeline(Readable.from(chunks()), createWriteStream(path));
+}
+
+async function plainLoop(path: string): Promise<number> {
+  let attempts = 0;
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    const record = JSON.parse(line) as { readonly count?: number };
+    attempts += record.count ?? 1;
+  }
+  return attempts;
+}
+
+async function ownLoop(path: string): Promise<number> {
+  const sources = await openSources([path], process.stdin);
+  const request = {
+    service: 'acme',
+    month,
+    endMs: month.endMs,
+    idSpanMinutes: 1_440,
+    lookup: createCauseLookup(),
+  };
+  const { counts } = await replay(sources, request, {
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  });
+  return counts.counted;
+}
+
+async function rate(loop: (path: string) => Promise<number>, path: string): Promise<number> {
+  const startedAt = performance.now();
+  const counted = await loop(path);
+  const elapsedMs = performance.now() - startedAt;
+  if (counted !== LINES) throw new Error(`${counted} of ${LINES} lines were counted`);
+  return LINES / elapsedMs / 1_000;
+}
+
+printMachine();
+const rows: string[][] = [['lines', 'bytes a line', 'replay, M lines/s', 'readline + JSON.parse', 'ratio']];
+for (const kind of KINDS) {
+  const path = join(folder, 'lines.ndjson');
+  await writeLines(path, kind, LINES);
+  const own: number[] = [];
+  const plain: number[] = [];
+  for (let cycle = -1; cycle < CYCLES; cycle += 1) {
+    const rates = [await rate(ownLoop, path), await rate(plainLoop, path)] as const;
+    // The first cycle warms up.
+    if (cycle < 0) continue;
+    own.push(rates[0]);
+    plain.push(rates[1]);
+  }
+  const bytes = number(statSync(path).size / LINES);
+  rows.push([kind.name, bytes, show(spreadOf(own)), show(spreadOf(plain)), show(ratios(own, plain))]);
+}
+printTable(rows);
+
+const program = join(dirname(fileURLToPath(import.meta.url)), '../../server/main.js');
+const peak = 'process.on("exit",()=>console.error("peak "+process.resourceUsage().maxRSS))';
+
+/** The command as users run it: seconds from start to end, and its peak of resident memory. */
+async function command(path: string): Promise<{ readonly seconds: number; readonly peakMiB: number }> {
+  const startedAt = performance.now();
+  const { stderr } = await promisify(execFile)(process.execPath, [
+    ...['--import', `data:text/javascript,${peak}`],
+    ...[program, 'replay', path, '--service', 'acme', '--month', '2026-11', '--json'],
+  ]);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { seconds, peakMiB: Number(/peak (\d+)/.exec(stderr)?.[1]) / 1_024 };
+}
+
+console.log('\nroomwatch replay FILE --json, from start to end');
+const sizes: [string, string][] = [];
+for (const times of [1, 10]) {
+  const path = join(folder, `${times}.ndjson`);
+  await writeLines(path, KINDS[0]!, LINES * times);
+  sizes.push([`${number((LINES * times) / 1e6)} M lines`, path]);
+}
+const packed = join(folder, '1.ndjson.gz');
+await pipeline(
+  createReadStream(join(folder, '1.ndjson')),
+  createGzip({ level: 1 }),
+  createWriteStream(packed),
+);
+sizes.push([`${number(LINES / 1e6)} M lines, gzip`, packed]);
+const empty = join(folder, 'empty.ndjson');
+writeFileSync(empty, '');
+sizes.push(['no line', empty]);
+const runs = sizes.map(([name]) => ({ name, seconds: [] as number[], peaks: [] as number[] }));
+for (let cycle = 0; cycle < Math.min(CYCLES, 5); cycle += 1) {
+  for (const [index, [, path]] of sizes.entries()) {
+    const { seconds, peakMiB } = await command(path);
+    runs[index]!.seconds.push(seconds);
+    runs[index]!.peaks.push(peakMiB);
+  }
+}
+printTable([
+  ['input', 'MiB', 'seconds', 'peak memory, MiB'],
+  ...runs.map(({ name, seconds, peaks }, index) => [
+    name,
+    number(statSync(sizes[index]![1]).size / 2 ** 20),
+    show(spreadOf(seconds)),
+    show(spreadOf(peaks)),
+  ]),
+]);
