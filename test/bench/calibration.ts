@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import { probabilityOfMore, stepDistribution } from '../../sla/chain.ts';
 import { emptyFacts, MEASURE_COUNT, MEASURE_INDEX } from '../../sla/facts.ts';
 import { addTransitions, DEFAULT_PRIOR, type Transitions } from '../../sla/forecast.ts';
@@ -11,11 +12,14 @@ import { seededRandom } from '../support/random.ts';
  * random time, and what was predicted of 99.9 % is laid beside what came. Once with processes as the prior
  * expects them, once with rougher ones that it does not. Prints figures; asserts nothing.
  *
- *   node scripts/run.mjs test/bench/calibration.js [MONTHS] [SEED]
+ *     npm run bench -- calibration
  */
 
-const months = Number(process.argv[2] ?? 2_000);
-const random = seededRandom(Number(process.argv[3] ?? 1));
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' } },
+});
+const months = values.quick ? 600 : 2_000;
+const random = seededRandom(Number(values.seed));
 
 const terms = presetTerms('trtc');
 const month = monthOf('2026-04');
