@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openLmdbStore } from '../../../server/store/lmdb/lmdb-store.ts';
+import { TRANSACTION_BOUNDS } from '../../../server/store/lmdb/transactions.ts';
 import { StoreUnavailable } from '../../../server/store/store.ts';
 import { attemptsIn, attemptsOf, deltaOf, move, NOW_MINUTE, NOW_MS } from '../../contract/deltas.ts';
 import { seededRandom } from '../../support/random.ts';
@@ -345,6 +346,15 @@ describe('an open store', () => {
     const again = await openLmdbStore({ directory });
     expect(await attemptsOf(again, 'acme', NOW_MINUTE)).toBe(1);
     await again.close();
+  });
+
+  it('refuses writes beyond its bound at once, and does those before', async () => {
+    const store = await openLmdbStore({ directory: await directoryOf(), commandTimeoutMs: 20_000 });
+    undo.push(() => store.close());
+    const waiting = Array.from({ length: TRANSACTION_BOUNDS.callsWaiting }, () => store.ping());
+    await expect(store.ping()).rejects.toThrow(/20000 calls wait/);
+    await Promise.all(waiting);
+    await store.ping();
   });
 
   it('drops pages, revisions and cursors that are past the retention', async () => {

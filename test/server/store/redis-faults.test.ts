@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CONNECTION_BOUNDS } from '../../../server/store/redis/connection.ts';
 import type { RedisStoreOptions } from '../../../server/store/redis/options.ts';
 import { openRedisStore } from '../../../server/store/redis/redis-store.ts';
 import {
@@ -92,6 +93,26 @@ describe('Redis behind a network that loses replies', () => {
     }
     expect((await store.journal.read('exclusions')).revision).toBe(20);
     expect(proxy.dropped).toBe(20);
+  });
+
+  it('commits a decision once: sent again it finds its own version, and its message waits once', async () => {
+    const redis = await redisServer();
+    const proxy = await proxyTo(redis.port);
+    const store = await storeAt(proxy.url);
+    for (let version = 0; version < 10; version += 1) {
+      const entry = {
+        id: `e${version}`,
+        service: 'acme',
+        receiver: 'ops',
+        body: version,
+        createdAtMs: NOW_MS,
+      };
+      proxy.dropReplies(1);
+      const request = { service: 'acme', expectedVersion: version, state: version, entries: [entry] };
+      expect(await store.ledger.commit(request)).toBe(false);
+      expect(await store.ledger.load('acme')).toEqual({ version: version + 1, state: version });
+    }
+    expect((await store.ledger.backlog('acme')).depth).toBe(10);
   });
 });
 
@@ -195,6 +216,17 @@ describe('Redis that cannot be reached', () => {
     const { inspect } = await import('node:util');
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/hunter2|correct-horse/);
     await storeAt(`redis://:correct-horse@127.0.0.1:${redis.port}`);
+  });
+
+  it('refuses calls beyond its bound at once, and takes them again when those before are done', async () => {
+    const redis = await redisServer();
+    const store = await storeAt(redis.url, { commandTimeoutMs: 20_000 });
+    redis.freeze();
+    const waiting = Array.from({ length: CONNECTION_BOUNDS.callsInFlight }, () => store.facts.services());
+    await expect(store.facts.services()).rejects.toThrow(/20000 calls unanswered/);
+    redis.thaw();
+    await Promise.all(waiting);
+    await store.ping();
   });
 
   it('rejects calls after it was closed', async () => {
