@@ -4,8 +4,8 @@ import type { AlertSettings } from './settings.ts';
 
 /** What the daemon knows about one service when it asks what must be said. */
 export interface Circumstances {
-  /** Of the service month in progress. */
-  readonly reading: Reading;
+  /** Of the service month in progress; null outside the service period, where only ended months speak. */
+  readonly reading: Reading | null;
   /** Of ended months whose claim deadline has not passed, oldest first; they carry the claims and late breaches. */
   readonly closed: readonly Reading[];
   /** The contract's zone: a fixed offset ("+08:00") or an IANA name. */
@@ -48,6 +48,7 @@ export interface Silence {
 }
 
 export interface PolicyInput extends Circumstances {
+  readonly service: string;
   readonly nowMs: number;
   readonly settings: AlertSettings;
   readonly routes: readonly Route[];

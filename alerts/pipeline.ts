@@ -192,6 +192,7 @@ export function createAlerting(options: AlertingOptions): Alerting {
       const { version, state } = await load(service);
       const input: PolicyInput = {
         ...circumstances,
+        service,
         nowMs: nowMs(),
         settings,
         routes,

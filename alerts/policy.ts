@@ -1,8 +1,9 @@
 import { type Alert, entryId, type Kind, STEPS, type Step, severityAtLeast } from './alert.ts';
-import { type Condition, conditionsOf, deadlineEnd } from './conditions.ts';
+import { type Condition, conditionsOf } from './conditions.ts';
 import { advance, type Verdict } from './hysteresis.ts';
 import { isInhibited, silenceOver } from './inhibition.ts';
 import type { PolicyInput, Route } from './input.ts';
+import { deadlineEnd } from './reading-facts.ts';
 import { isBlind } from './sight.ts';
 import { severityOf, snapshotOf } from './snapshot.ts';
 import { type Episode, keyOf, type PolicyState, sameWatch } from './state.ts';
@@ -47,8 +48,10 @@ const ENDED_KEPT_MS = DAY_MS;
 export function decide(previous: PolicyState, input: PolicyInput): Decided {
   const state = watched(previous, input);
   const silentMs = input.settings.blind.silentMs;
-  const isFrozen = isBlind(input.sight, silentMs, input.nowMs, state.watchedSinceMs);
-  const mayResolve = !isBlind(input.sight, CONFIRM_WITHIN_MS, input.nowMs, state.watchedSinceMs);
+  const isUnseen = (forMs: number) => isBlind(input.sight, forMs, input.nowMs, state.watchedSinceMs);
+  // Outside the service period nobody needs to watch, and what is left to say is about months that are over.
+  const isFrozen = input.reading !== null && isUnseen(silentMs);
+  const mayResolve = input.reading === null || !isUnseen(CONFIRM_WITHIN_MS);
 
   const moves = conditionsOf(input, state).map((condition) => {
     const ofFacts = condition.step !== 'blind' && condition.step !== 'claim';
@@ -100,7 +103,7 @@ function speak(move: Move, all: readonly Episode[], input: PolicyInput, state: P
   const say = (told: Episode, kind: Kind, receivers: readonly string[]): Announcement[] => {
     if (receivers.length === 0) return [];
     const reminder = kind === 'reminder' ? told.reminders : 0;
-    const key = keyOf(input.reading.service, told);
+    const key = keyOf(input.service, told);
     const alert: Alert = { ...snapshotOf(told, input, state), key, kind, reminder };
     return receivers.map((receiver) => ({ id: entryId(alert, receiver), receiver, alert }));
   };
@@ -115,7 +118,7 @@ function speak(move: Move, all: readonly Episode[], input: PolicyInput, state: P
 
   const { nowMs } = input;
   const acknowledged = acknowledge(episode, input);
-  const heard = input.routes.filter((route) => wants(route, input.reading.service, episode.step));
+  const heard = input.routes.filter((route) => wants(route, input.service, episode.step));
   const receipts = say(
     acknowledged,
     'acknowledged',
@@ -124,7 +127,7 @@ function speak(move: Move, all: readonly Episode[], input: PolicyInput, state: P
   if (isInhibited(episode, all)) {
     return { episode: acknowledged, announcements: receipts, decision: decide('inhibited') };
   }
-  if (silenceOver(input.silences, input.reading.service, episode.step, nowMs)) {
+  if (silenceOver(input.silences, input.service, episode.step, nowMs)) {
     return { episode: acknowledged, announcements: receipts, decision: decide('silenced') };
   }
 
@@ -152,8 +155,8 @@ function watched(state: PolicyState, { sight }: PolicyInput): PolicyState {
   return { ...state, watchedSinceMs: sight.lastAliveAtMs };
 }
 
-function acknowledge(episode: Episode, { acknowledgements, reading }: PolicyInput): Episode {
-  const by = acknowledgements.get(keyOf(reading.service, episode)) ?? null;
+function acknowledge(episode: Episode, { acknowledgements, service }: PolicyInput): Episode {
+  const by = acknowledgements.get(keyOf(service, episode)) ?? null;
   return by === null || by === episode.acknowledgedBy ? episode : { ...episode, acknowledgedBy: by };
 }
 
@@ -193,7 +196,7 @@ function reminderIsDue(episode: Episode, input: PolicyInput): boolean {
 /** The last episode of what is still watched stays: it numbers the next one and says what was announced. */
 function isKept(episode: Episode, input: PolicyInput): boolean {
   if (episode.state !== 'resolved' || episode.month === '') return true;
-  const months = [input.reading, ...input.closed].map((reading) => reading.month);
+  const months = [input.reading, ...input.closed].map((reading) => reading?.month);
   return months.includes(episode.month) || input.nowMs - (episode.resolvedAtMs ?? 0) < ENDED_KEPT_MS;
 }
 

@@ -1,8 +1,8 @@
 import { contractDate } from '../sla/month.ts';
 import type { Reading } from '../sla/reading.ts';
 import type { Alert, Entry, Fall, Figures, MonthHours, Severity, Step } from './alert.ts';
-import { deadlineEnd, lostRun, targetLine, windowLength } from './conditions.ts';
 import type { PolicyInput } from './input.ts';
+import { deadlineEnd, isRollingBelow, openStart, targetLine, windowLength } from './reading-facts.ts';
 import { isBlind, unseenShare } from './sight.ts';
 import type { Episode, PolicyState } from './state.ts';
 
@@ -30,10 +30,11 @@ export type Snapshot = Omit<Alert, 'key' | 'kind' | 'reminder'>;
 export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicyState): Snapshot {
   const { reading, nowMs } = input;
   // An ended month speaks with its own figures; without them it says nothing of numbers rather than this month's.
-  const ofMonth = [reading, ...input.closed].find((one) => one.month === (episode.month || reading.month));
-  const entry = entryOf(reading, input);
+  const month = episode.month || reading?.month;
+  const ofMonth = [reading, ...input.closed].find((one) => one?.month === month) ?? null;
+  const entry = reading && entryOf(reading, input);
   return {
-    service: reading.service,
+    service: input.service,
     step: episode.step,
     severity: severityOf(episode.step),
     month: episode.month,
@@ -47,7 +48,7 @@ export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicySt
     timeZone: input.timeZone,
     figures: ofMonth ? figuresOf(ofMonth) : null,
     entry,
-    fall: entry ? fallOf(reading, nowMs) : null,
+    fall: reading && entry ? fallOf(reading, nowMs) : null,
     where: entry ? input.where : null,
     blind: episode.step === 'blind' ? blindOf(input, state) : null,
     claim: episode.step === 'claim' && ofMonth ? claimOf(ofMonth, input) : null,
@@ -80,7 +81,7 @@ export function figuresOf(reading: Reading): Figures {
 /** The failing entry, null while room entry works: an alert must not alarm with figures that are fine. */
 function entryOf(reading: Reading, { settings, sight, nowMs }: PolicyInput): Entry | null {
   const { openWindow, rolling } = reading;
-  const isBelow = rolling.failures * 100 > rolling.attempts * (100 - settings.entryFailing.belowPercent);
+  const isBelow = isRollingBelow(reading, settings.entryFailing.belowPercent);
   const windowLost = openWindow?.alreadyLost ?? false;
   const isSeen = !isBlind(sight, settings.blind.silentMs, nowMs, null);
   if (!isSeen || !(isBelow || windowLost)) return null;
@@ -102,10 +103,7 @@ export function fallOf(reading: Reading, nowMs: number): Fall | null {
   const line = reading.lines.find((one) => !one.crossed);
   if (!line) return null;
   const windowMs = windowLength(reading);
-  const openMs = reading.openWindow
-    ? Date.parse(reading.openWindow.start)
-    : lostRun(reading, nowMs).startMs + lostRun(reading, nowMs).before * windowMs;
-  const atMs = openMs + windowMs + Math.max(0, line.left) * windowMs;
+  const atMs = openStart(reading, nowMs) + windowMs + Math.max(0, line.left) * windowMs;
   if (atMs > Date.parse(reading.period.end)) return null;
   return { target: line.target, atMs, voucherPercent: line.voucherPercent };
 }

@@ -26,7 +26,7 @@ export function standingsOf(state: PolicyState, input: PolicyInput): Standing[] 
       told: episode.told,
       alert: {
         ...snapshotOf(episode, input, state),
-        key: keyOf(input.reading.service, episode),
+        key: keyOf(input.service, episode),
         kind: episode.state === 'resolved' ? 'resolved' : 'firing',
         reminder: episode.reminders,
       },

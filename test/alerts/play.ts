@@ -57,6 +57,7 @@ export class Play {
   look(nowMs: number, circumstances: Circumstances): ReturnType<typeof decide> {
     const decided = decide(this.state, {
       ...circumstances,
+      service: circumstances.reading?.service ?? 'acme',
       nowMs,
       settings: NO_REMINDERS,
       routes: [route()],

@@ -328,6 +328,30 @@ describe('what ends an episode', () => {
   });
 });
 
+describe('the end of the service period', () => {
+  it('ends the last month, blames nobody for not watching, and leaves the claim', () => {
+    const terms = { serviceStart: '2026-11-01', serviceEnd: '2026-11-10' };
+    const scene = new Scene({ terms, extraDays: 0 }).lose(1_000, 4);
+    const play = run(new Play(), scene, scene.windowAt(1_000), scene.windowAt(1_006));
+    for (let days = 0; days < 65; days += 1) {
+      const nowMs = scene.endMs + days * DAY_MS + HOUR_MS;
+      play.decide(nowMs, scene.after(nowMs));
+    }
+    const ofMonth = play.said.filter(({ alert }) => alert.month !== '' && alert.step !== 'claim');
+    const keys = (of: typeof ofMonth) => of.map(({ alert }) => alert.key).sort();
+    expect(keys(ofMonth.filter(({ alert }) => alert.resolvedBecause === 'month-ended'))).toEqual(
+      keys(ofMonth.filter(({ alert }) => alert.kind === 'firing')),
+    );
+    expect(play.lines().slice(-4)).toEqual([
+      'firing claim',
+      'reminder claim',
+      'reminder claim',
+      'resolved claim',
+    ]);
+    expect(play.of('blind')).toEqual([]);
+  });
+});
+
 describe('claim', () => {
   const days = (date: string) => Date.parse(`${date}T00:00:00+08:00`);
 

@@ -72,7 +72,7 @@ export function rigOf(
     },
     dryRun: false,
     ...rest,
-    timing: { groupWaitMs: 20, sendTimeoutMs: 500, leaseMs: 5_000, sweepMs: 50, ...timing },
+    timing: { groupWaitMs: 20, sendTimeoutMs: 3_000, leaseMs: 15_000, sweepMs: 50, ...timing },
   });
   return { alerting, counted, lines };
 }

@@ -89,7 +89,10 @@ export class Scene {
   }
 
   /** What the daemon would tell the policy at this instant. */
-  at(nowMs: number, { listeningSinceMs = this.startMs - DAY_MS } = {}): Circumstances {
+  at(
+    nowMs: number,
+    { listeningSinceMs = this.startMs - DAY_MS } = {},
+  ): Circumstances & { readonly reading: Reading } {
     const current = monthAt(nowMs, this.terms);
     const months = [monthAt(this.startMs, this.terms)].filter((month) => month < current);
     const facts = this.#until(nowMs);
@@ -98,6 +101,17 @@ export class Scene {
       closed: months.map((month) => this.#readEnded(month, nowMs)),
       timeZone: this.terms.timeZone,
       sight: sightOf(facts, listeningSinceMs, nowMs),
+    };
+  }
+
+  /** The same after the end of the service period: there is no month in progress any more. */
+  after(nowMs: number): Circumstances {
+    const month = monthAt(this.startMs, this.terms);
+    return {
+      reading: null,
+      closed: [this.#readEnded(month, nowMs)],
+      timeZone: this.terms.timeZone,
+      sight: sightOf(this.#until(nowMs), this.startMs - DAY_MS, nowMs),
     };
   }
 
