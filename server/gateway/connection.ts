@@ -31,6 +31,8 @@ export interface ConnectionContext {
   readonly ingest: Ingest;
   readonly turns: Turns;
   readonly owedAcks: OwedAcks;
+  /** Bytes of frames of all connections that wait for their turn. */
+  readonly queued: { bytes: number };
   readonly limits: GatewayLimits;
   readonly observer: GatewayObserver;
   readonly storeId: () => Promise<string>;
@@ -91,9 +93,10 @@ export class Connection implements SessionPeer, TurnTaker {
       this.#badFrame('the frame is binary; send text');
       return;
     }
+    const { limits, turns, queued } = this.#context;
     this.#queue.push(data);
     this.#queuedBytes += data.length;
-    const { limits, turns } = this.#context;
+    queued.bytes += data.length;
     const allowed = limits.credit + CONTROL_FRAMES;
     if (this.#queue.length > 2 * allowed) {
       this.close('creditExceeded', `more than ${limits.credit} batches in flight; wait for ack`, 'credit');
@@ -101,7 +104,8 @@ export class Connection implements SessionPeer, TurnTaker {
       this.#socket.pause();
       return;
     }
-    if (this.#queue.length > allowed || this.#queuedBytes > limits.queuedBytes) this.#socket.pause();
+    const isMuch = this.#queue.length > allowed || this.#queuedBytes > limits.queuedBytes;
+    if (isMuch || queued.bytes > limits.queuedBytesInAll) this.#socket.pause();
     turns.join(this);
   }
 
@@ -110,11 +114,12 @@ export class Connection implements SessionPeer, TurnTaker {
     return this.#session === null || this.#session.waiting.length < this.#context.limits.credit;
   }
 
-  takeTurn(): void {
+  takeTurn(): number {
     const data = this.#queue.shift();
-    if (data === undefined) return;
+    if (data === undefined) return 0;
+    const { limits, queued } = this.#context;
     this.#queuedBytes -= data.length;
-    const { limits } = this.#context;
+    queued.bytes -= data.length;
     if (
       this.#socket.isPaused &&
       this.#queue.length <= limits.credit / 2 &&
@@ -122,27 +127,8 @@ export class Connection implements SessionPeer, TurnTaker {
     ) {
       this.#socket.resume();
     }
-    const decoded = decodeAgentFrame(data.toString());
-    if (!decoded.ok) {
-      this.#badFrame(decoded.fault.message, data);
-      return;
-    }
-    const { frame } = decoded;
-    switch (frame.type) {
-      case 'batch':
-      case 'skip':
-        this.#submit(frame, data);
-        return;
-      case 'hello':
-        this.#greet(frame);
-        return;
-      case 'ping':
-        this.#answerPing(frame.t0);
-        return;
-      case 'pong':
-        this.#readPong(frame);
-        return;
-    }
+    this.#decode(data);
+    return data.length;
   }
 
   acknowledged(applied: number): void {
@@ -207,13 +193,15 @@ export class Connection implements SessionPeer, TurnTaker {
     if (this.#state === 'closed') return;
     if (refusal !== null) this.#context.observer.refused(refusal);
     this.#state = 'closed';
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#dropQueue();
     // Its close frame must be read.
     if (this.#socket.isPaused) this.#socket.resume();
     this.#socket.close(CLOSE_CODES[name].code, cutText(reason, CLOSE_REASON_BYTES));
-    const { log } = this.#context;
-    log.info({ agent: this.grant.agentLabel, address: this.address, close: name, reason }, 'agent closed');
+    const level = refusal === null ? 'debug' : 'info';
+    this.#context.log[level](
+      { agent: this.grant.agentLabel, address: this.address, close: name, reason },
+      'agent closed',
+    );
   }
 
   terminate(): void {
@@ -223,9 +211,39 @@ export class Connection implements SessionPeer, TurnTaker {
   /** The socket is gone. */
   gone(): void {
     this.#state = 'closed';
-    this.#queue = [];
+    this.#dropQueue();
     if (this.#session !== null) this.#context.ingest.closeSession(this.#session);
     this.#session = null;
+  }
+
+  #decode(data: Buffer): void {
+    const decoded = decodeAgentFrame(data.toString());
+    if (!decoded.ok) {
+      this.#badFrame(decoded.fault.message, data);
+      return;
+    }
+    const { frame } = decoded;
+    switch (frame.type) {
+      case 'batch':
+      case 'skip':
+        this.#submit(frame, data);
+        return;
+      case 'hello':
+        this.#greet(frame);
+        return;
+      case 'ping':
+        this.#answerPing(frame.t0);
+        return;
+      case 'pong':
+        this.#readPong(frame);
+        return;
+    }
+  }
+
+  #dropQueue(): void {
+    this.#context.queued.bytes -= this.#queuedBytes;
+    this.#queuedBytes = 0;
+    this.#queue = [];
   }
 
   #greet(hello: Hello): void {

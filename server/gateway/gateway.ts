@@ -5,7 +5,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { SUBPROTOCOL } from '../../protocol/limits.ts';
 import { admit, Occupancy, type Refusal, refuseUpgrade } from './admission.ts';
 import { AgentSocket, Connection, type ConnectionContext } from './connection.ts';
-import { GATEWAY_LIMITS, type GatewayLimits, type GatewayOptions } from './options.ts';
+import { completeLimits, type GatewayOptions } from './options.ts';
 import { OwedAcks } from './owed-acks.ts';
 import { startRounds } from './rounds.ts';
 import { Turns } from './turns.ts';
@@ -34,7 +34,7 @@ export interface Gateway {
 /** The WebSocket side of the daemon: who may connect, what may be said, and how much of it. */
 export function createGateway(options: GatewayOptions): Gateway {
   const { ingest, authenticate, observer, nowMs, log } = options;
-  const limits: GatewayLimits = { ...GATEWAY_LIMITS, ...options.limits };
+  const limits = completeLimits(options.limits ?? {});
   const connections = new Set<Connection>();
   const occupancy = new Occupancy();
   const agents = new Map<string, number>();
@@ -69,6 +69,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ingest,
     turns,
     owedAcks,
+    queued: { bytes: 0 },
     limits,
     observer,
     storeId: options.storeId,
@@ -141,8 +142,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
       const left = () => Math.max(0, deadlineAtMs - performance.now());
       await within(left(), async () => {
-        while (!turns.isEmpty && left() > 0) await sleep(1);
-        await ingest.drain();
+        // An agent whose credit is used up goes on when some of it is applied, so once is not enough.
+        do {
+          while (!turns.isEmpty && left() > 0) await sleep(1);
+          await ingest.drain();
+        } while (!turns.isEmpty && left() > 0);
       });
       owedAcks.pay();
       let portion = 0;

@@ -38,9 +38,11 @@ export interface GatewayObserver {
 export interface GatewayLimits {
   /** Connections in all. */
   readonly connections: number;
-  /** Connections from one remote address; a fleet behind one proxy or NAT needs more. */
+  /**
+   * Connections from one remote address, and with one token. As many as in all unless configured: a fleet
+   * behind one proxy has one address, and mostly one token.
+   */
   readonly connectionsPerAddress: number;
-  /** Connections with one token. */
   readonly connectionsPerToken: number;
   /** Batches that an agent may have unacknowledged. */
   readonly credit: number;
@@ -51,22 +53,30 @@ export interface GatewayLimits {
   readonly bufferedBytes: number;
   /** Bytes of frames of one agent that wait for their turn; beyond it its socket is paused. */
   readonly queuedBytes: number;
+  /** The same of all agents together; beyond it every socket that brings more is paused. */
+  readonly queuedBytesInAll: number;
   /** Decoding pauses after this long for everything else in the process. */
   readonly sliceMs: number;
 }
 
-export const GATEWAY_LIMITS: GatewayLimits = {
+const GATEWAY_LIMITS: Omit<GatewayLimits, 'connectionsPerAddress' | 'connectionsPerToken'> = {
   connections: 20_000,
-  connectionsPerAddress: 5_000,
-  connectionsPerToken: 20_000,
   credit: LIMITS.credit,
   framePayloadBytes: LIMITS.framePayloadBytes,
   helloWithinMs: LIMITS.helloWithinMs,
   heartbeatMs: LIMITS.heartbeatMs,
   bufferedBytes: 256 * 1024,
   queuedBytes: 1024 * 1024,
+  queuedBytesInAll: 64 * 1024 * 1024,
   sliceMs: 10,
 };
+
+/** The limits given, and the usual ones for the rest. */
+export function completeLimits(given: Partial<GatewayLimits>): GatewayLimits {
+  const limits = { ...GATEWAY_LIMITS, ...given };
+  const { connections } = limits;
+  return { connectionsPerAddress: connections, connectionsPerToken: connections, ...limits };
+}
 
 export interface GatewayOptions {
   readonly ingest: Ingest;

@@ -10,10 +10,10 @@ import { type Arrival, Session, type SessionPeer, type Track } from './session.t
 /** Bytes of frames that may wait for the store, of all agents together; beyond it `isFull` stops the decoding. */
 export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 /**
- * Milliseconds between two rounds of store calls. A round starts at once when none was just made; under load a
- * round takes what arrived meanwhile, of all agents and services, in one go.
+ * Store calls start in rounds. A round starts at once when none was just made; the more batches the last one
+ * took, the longer the next one waits for company, since a store call costs the daemon more than a batch does.
  */
-const ROUND_MS = 1;
+const ROUND = { leastMs: 1, mostMs: 4, batchesPerMs: 32 } as const;
 /** Clocks that differ by less are taken as equal, as their difference cannot be measured better. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
@@ -98,6 +98,9 @@ export function createIngest(options: IngestOptions): Ingest {
   let changed = new Set<string>();
   let isScheduled = false;
   let roundAtMs = 0;
+  /** Batches taken since the last round started, and how long that lets the next one wait. */
+  let batches = 0;
+  let waitMs: number = ROUND.leastMs;
   let waitingBytes = 0;
   let wasFull = false;
   let isStopped = false;
@@ -105,6 +108,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const startRound = () => {
     isScheduled = false;
     roundAtMs = performance.now();
+    waitMs = Math.min(ROUND.leastMs + batches / ROUND.batchesPerMs, ROUND.mostMs);
+    batches = 0;
     const lanesToStart = dirty;
     dirty = new Set();
     for (const lane of lanesToStart) lane.start();
@@ -117,8 +122,9 @@ export function createIngest(options: IngestOptions): Ingest {
   const schedule = () => {
     if (isScheduled || isStopped) return;
     isScheduled = true;
-    if (performance.now() - roundAtMs >= ROUND_MS) setImmediate(startRound);
-    else setTimeout(startRound, ROUND_MS);
+    const leftMs = roundAtMs + waitMs - performance.now();
+    if (leftMs <= 0) setImmediate(startRound);
+    else setTimeout(startRound, Math.ceil(leftMs));
   };
 
   const free = (arrivals: readonly Arrival[]) => {
@@ -243,6 +249,7 @@ export function createIngest(options: IngestOptions): Ingest {
     };
     session.take(arrival.seq, arrival.digest);
     session.waiting.push(arrival);
+    batches += 1;
     waitingBytes += raw.length;
     wasFull ||= waitingBytes > WAITING_BYTES_MAX;
     for (const track of touched) {

@@ -49,6 +49,24 @@ describe('an agent that sends more than its credit', () => {
   });
 });
 
+describe('frames of many agents that wait for their turn', () => {
+  it('are bounded in all: sockets are paused, nobody is closed, and everything is counted in the end', async () => {
+    let weather: Weather = 'fair';
+    const edge = await start({
+      limits: { credit: 4, queuedBytesInAll: 20_000 },
+      facts: (facts) => unsteady(facts, () => weather),
+    });
+    const greeted = await Promise.all(Array.from({ length: 30 }, () => RawAgent.greet(edge.port)));
+    weather = 'call-lost';
+    for (const { agent } of greeted) for (let seq = 1; seq <= 20; seq += 1) agent.send(agent.batch(seq));
+    await waitFor('a failed attempt', () => (edge.counted.applyFailed.unavailable ?? 0) > 0);
+    weather = 'fair';
+    for (const { agent } of greeted) await agent.acknowledged(20);
+    expect((await booksOf(edge, 'acme')).tallies[0]).toBe(600);
+    expect(edge.counted.refused).toEqual({});
+  });
+});
+
 describe('large frames from many agents', () => {
   it('are decoded in turns: an agent with a small one does not wait for all of them', async () => {
     const edge = await start({ limits: { sliceMs: 2 } });

@@ -15,6 +15,7 @@ function taker(name: string, work: number, log: string[], costMs = 0): TurnTaker
       log.push(name);
       const until = performance.now() + costMs;
       while (performance.now() < until);
+      return 20_000;
     },
   };
 }
