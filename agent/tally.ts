@@ -31,7 +31,7 @@ export class Tally {
     return this.#cells;
   }
 
-  /** An upper estimate of the cells' bytes in a frame. */
+  /** An upper estimate of the cells' bytes in a frame, but for those whose count must be split. */
   get bytes(): number {
     return this.#bytes;
   }

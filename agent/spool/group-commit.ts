@@ -31,7 +31,7 @@ export class GroupCommit {
   readonly #write: (group: Group) => Promise<void>;
   #waiting: Group[] = [];
   #writing: Group | undefined;
-  #running: Promise<void> | undefined;
+  #isRunning = false;
   #endedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(write: (group: Group) => Promise<void>) {
@@ -68,13 +68,12 @@ export class GroupCommit {
   /** Resolves when everything added so far is durable; rejects when it, or something before it, is not. */
   commit(): Promise<void> {
     const durable = this.#waiting.at(-1)?.durable ?? this.#writing?.durable ?? Promise.resolve();
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (!this.#isRunning) void this.#run();
     return durable;
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true;
     // One turn of the loop, so that requests that arrived together share the first group.
     await nextTurn();
     while (this.#waiting.length > 0) {
@@ -94,6 +93,8 @@ export class GroupCommit {
       }
       this.#endedAtMs = performance.now();
     }
+    // In the same step as the test above: who awaited the last group may add another in the next.
+    this.#isRunning = false;
   }
 
   #groupFor(clockOffsetMs: number | null): Group {

@@ -1,0 +1,80 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Agent, createAgent } from '../../agent/index.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Peer, startPeer } from './peer.ts';
+import { openSpool, temporaryFolder } from './spool/spool-folder.ts';
+
+let folder: string;
+let peer: Peer;
+let agent: Agent;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  peer = await startPeer();
+});
+
+afterEach(async () => {
+  await agent.close();
+  await peer.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function create(): void {
+  const spoolDirectory = join(folder, 'spool');
+  agent = createAgent({ services: ['acme', 'globex'], server: peer.url, token: 'token', spoolDirectory });
+}
+
+describe('an agent inside an application', () => {
+  it('delivers what was recorded, from the first moment on', async () => {
+    create();
+    agent.record({ result: 'ok' });
+    agent.record({ result: 'failed', platform: 'web-v5', code: 5400, service: 'globex' });
+    expect(await agent.flush()).toBe(true);
+    expect(peer.totals()).toMatchObject({ ok: 1, failed: 1 });
+  });
+
+  it('returns at once, also for ten thousand records', async () => {
+    create();
+    const startedAtMs = performance.now();
+    for (let i = 0; i < 10_000; i++) agent.record({ result: 'ok' });
+    expect(performance.now() - startedAtMs).toBeLessThan(100);
+    expect(await agent.flush()).toBe(true);
+    expect(peer.totals().ok).toBe(10_000);
+  });
+
+  it('does not throw for a bad record, and loses nothing else for it', async () => {
+    create();
+    agent.record({ result: 'maybe' } as never);
+    agent.record({ result: 'ok' });
+    expect(await agent.flush()).toBe(true);
+    expect(peer.totals().ok).toBe(1);
+  });
+
+  it('holds records while its spool is taken, and delivers them when it is free', async () => {
+    const other = await openSpool(join(folder, 'spool'));
+    create();
+    agent.record({ result: 'ok' });
+    expect(await agent.flush(300)).toBe(false);
+    await other.close();
+    await waitFor('the record', async () => (await agent.flush(500)) && peer.totals().ok === 1);
+  });
+
+  it('drops what is beyond its buffer, and counts it', async () => {
+    const other = await openSpool(join(folder, 'spool'));
+    create();
+    for (let i = 0; i < 100_003; i++) agent.record({ result: 'ok' });
+    expect(agent.dropped).toBe(3);
+    await other.close();
+  });
+
+  it('takes nothing after it was closed, and says so by the count', async () => {
+    create();
+    agent.record({ result: 'ok' });
+    await agent.close();
+    agent.record({ result: 'ok' });
+    expect(peer.totals().ok).toBe(1);
+    expect(agent.dropped).toBe(1);
+  });
+});

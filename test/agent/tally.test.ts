@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Tally } from '../../agent/tally.ts';
+import type { Cell } from '../../protocol/frame.ts';
+import { CAUSES } from '../../sla/cause.ts';
+
+const label = fc.constantFrom('', 'a', 'b', 'Ω', 'a b', '"');
+const cell: fc.Arbitrary<Cell> = fc
+  .record({
+    service: fc.constantFrom('acme', 'globex'),
+    minute: fc.integer({ min: 0, max: 3 }),
+    region: label,
+    platform: label,
+    cause: fc.constantFrom(...CAUSES, '' as const),
+    code: label,
+    n: fc.integer({ min: 1, max: 1_000 }),
+  })
+  .map(
+    (one): Cell => ({
+      ...one,
+      result: one.cause === '' ? 'ok' : 'failed',
+      code: one.cause === '' ? '' : one.code,
+    }),
+  );
+
+/** The plain way: one key of everything. */
+function folded(cells: readonly Cell[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { n, ...rest } of cells) {
+    const key = JSON.stringify(Object.entries(rest).sort());
+    sums.set(key, (sums.get(key) ?? 0) + n);
+  }
+  return sums;
+}
+
+describe('a tally', () => {
+  it('holds the sums of what was added, each cell once', () => {
+    fc.assert(
+      fc.property(fc.array(cell, { maxLength: 60 }), (cells) => {
+        const tally = new Tally();
+        for (const one of cells) tally.add(one);
+        expect(tally.cells).toBe(folded(cells).size);
+        expect(tally.outcomes).toBe(cells.reduce((sum, { n }) => sum + n, 0));
+        const list = tally.take();
+        expect(list).toHaveLength(folded(cells).size);
+        expect(folded(list)).toEqual(folded(cells));
+        expect([tally.cells, tally.bytes, tally.outcomes, tally.list()]).toEqual([0, 0, 0, []]);
+      }),
+    );
+  });
+
+  it('never says fewer bytes than its cells take in a frame', () => {
+    fc.assert(
+      fc.property(fc.array(cell, { maxLength: 60 }), (cells) => {
+        const tally = new Tally();
+        for (const one of cells) tally.add({ ...one, minute: one.minute + 29_000_000, n: one.n * 1_000 });
+        expect(tally.bytes).toBeGreaterThanOrEqual(Buffer.byteLength(JSON.stringify(tally.list())) - 2);
+      }),
+    );
+  });
+});
