@@ -148,7 +148,13 @@ async function launch(directory: string, port: number, options: RedisOptions): P
   });
   ended.catch(() => {});
   const up = waitFor(`redis-server on port ${port}`, () => answers(port), { withinMs: READY_WITHIN_MS });
-  await Promise.race([up, ended]);
+  try {
+    await Promise.race([up, ended]);
+  } catch (error) {
+    child.kill('SIGKILL');
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
   return child;
 }
 
