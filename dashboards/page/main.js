@@ -74,7 +74,7 @@ async function refresh() {
     refreshedAtMs = Date.now();
     byId('trouble', HTMLParagraphElement).hidden = true;
   } catch (error) {
-    showTrouble(error);
+    showTrouble(error, false);
   }
   showFreshness();
 }
@@ -194,16 +194,20 @@ async function change(action) {
   }
 }
 
-/** What to say of a failure; a missing token is asked for. @param {unknown} error @returns {string} */
-function complain(error) {
-  if (error instanceof ApiError && (error.status === 401 || error.status === 403)) askForToken();
+/**
+ * What to say of a failure; a missing token is asked for.
+ * @param {unknown} error
+ * @param {boolean} [isAsked]  whether a person waits for the outcome
+ */
+function complain(error, isAsked = true) {
+  if (error instanceof ApiError && (error.status === 401 || error.status === 403)) askForToken(isAsked);
   return error instanceof Error ? error.message : String(error);
 }
 
-/** @param {unknown} error */
-function showTrouble(error) {
+/** @param {unknown} error @param {boolean} [isAsked] */
+function showTrouble(error, isAsked) {
   const trouble = byId('trouble', HTMLParagraphElement);
-  const text = complain(error);
+  const text = complain(error, isAsked);
   if (trouble.hidden || trouble.textContent !== text) fill(trouble, text);
   trouble.hidden = false;
 }
