@@ -32,6 +32,9 @@ export interface DeliveryObserver {
 /** A resolve or an acknowledgement that nobody took for this long is given up, counted and handed on. */
 export const GIVE_UP_AFTER_MS = 7 * 86_400_000;
 
+/** Episodes remembered as not delivered, for each receiver. */
+const UNDELIVERED_MAX = 1_000;
+
 /**
  * One receiver's queue of claimed entries. Each has its own, so a dead or slow receiver delays nobody else.
  * Entries wait `groupWaitMs` for company, are merged, capped, sent and settled; after a failure the whole lane
@@ -47,6 +50,11 @@ export class Lane {
   #closedUntilMs = 0;
   /** Failed sends by entry: an entry that the receiver chokes on goes behind the others. */
   readonly #failed = new Map<string, number>();
+  /**
+   * Episodes whose firing has been in hand here and has not arrived. A restart forgets them; their resolve then
+   * still tells the whole episode, but is not called "fired and resolved".
+   */
+  readonly #undelivered = new Set<string>();
 
   constructor(receiver: MessageReceiver, deps: LaneDeps) {
     this.#receiver = receiver;
@@ -86,8 +94,11 @@ export class Lane {
     // What is sent past the store is not asked about there.
     const stored = jobs.filter((job) => job.lease !== null);
     const inStore = [...new Set(stored.map((job) => job.alert.service))];
-    const merged: Merged = merge(byAge, await states(inStore));
-    for (const job of merged.outdated) await this.#finish(job);
+    const merged: Merged = merge(byAge, await states(inStore), this.#undelivered);
+    for (const job of merged.outdated) {
+      this.#missed(job);
+      await this.#finish(job);
+    }
     const size = this.#receiver.notifier.alertsPerMessage;
     for (let i = 0; i < merged.parcels.length; i += size) {
       const parcels = merged.parcels.slice(i, i + size);
@@ -109,6 +120,7 @@ export class Lane {
     if (outcome.status === 'sent') {
       observer.sent(name);
       this.#failures = 0;
+      for (const { item } of parcels) this.#undelivered.delete(item.alert.key);
       for (const job of jobs) await this.#finish(job);
       return;
     }
@@ -163,6 +175,7 @@ export class Lane {
   async #postpone(parcels: readonly Parcel[], dueAtMs: number): Promise<void> {
     const { nowMs, retryAt, refuse, observer, log } = this.#deps;
     for (const job of parcels.flatMap((one) => one.jobs)) {
+      this.#missed(job);
       const isPatient = job.alert.kind === 'firing' || job.alert.kind === 'reminder';
       if (isPatient || nowMs() - job.entry.createdAtMs < GIVE_UP_AFTER_MS) {
         await retryAt(job, dueAtMs);
@@ -172,6 +185,15 @@ export class Lane {
       log.error({ receiver: this.#receiver.name, key: job.entry.id }, 'nobody took a message for a week');
       this.#failed.delete(job.entry.id);
       await refuse(job, this.#receiver);
+    }
+  }
+
+  #missed({ alert }: Job): void {
+    if (alert.kind !== 'firing') return;
+    this.#undelivered.add(alert.key);
+    for (const oldest of this.#undelivered) {
+      if (this.#undelivered.size <= UNDELIVERED_MAX) break;
+      this.#undelivered.delete(oldest);
     }
   }
 

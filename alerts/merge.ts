@@ -21,9 +21,14 @@ export interface Merged {
  * an episode that has ended is dropped: the resolve was queued in the same atomic step that ended it, and tells
  * the whole episode. Reminders of the same episode that piled up become the latest one.
  *
+ * @param undelivered keys of episodes whose firing is known not to have arrived
  * @param states by service; a service without one could not be asked, and then everything counts as still true
  */
-export function merge(jobs: readonly Job[], states: ReadonlyMap<string, PolicyState>): Merged {
+export function merge(
+  jobs: readonly Job[],
+  states: ReadonlyMap<string, PolicyState>,
+  undelivered: ReadonlySet<string>,
+): Merged {
   const outdated: Job[] = [];
   const parcels: Parcel[] = [];
   for (const ofEpisode of byEpisode(jobs)) {
@@ -31,7 +36,8 @@ export function merge(jobs: readonly Job[], states: ReadonlyMap<string, PolicySt
       ofEpisode.findLast((job) => job.alert.kind === kind);
     const resolved = last('resolved');
     if (resolved) {
-      parcels.push(parcel(resolved, ofEpisode, last('firing') !== undefined));
+      const isUndelivered = last('firing') !== undefined || undelivered.has(resolved.alert.key);
+      parcels.push(parcel(resolved, ofEpisode, isUndelivered));
       continue;
     }
     const state = states.get(ofEpisode[0]!.alert.service);
