@@ -109,7 +109,12 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     for (const warning of config.warnings) log.warn(warning);
 
     const store = await openLate({
-      open: () => openStore({ ...config.store, onWarning: (message) => log.warn(message) }),
+      open: () =>
+        openStore({
+          ...config.store,
+          retentionDays: config.retentionDays,
+          onWarning: (message) => log.warn(message),
+        }),
       log,
       random,
     });

@@ -87,7 +87,7 @@ function complete(source: {
   const faults = [...source.faults];
   const report = (path: Path, message: string) => void faults.push(faultAt(path, message));
 
-  const store = storeOf(given.store, { folder, env, retentionDays: given.retentionDays, report });
+  const store = storeOf(given.store, { folder, env, report });
   const tokens = tokensOf(given.tokens, report);
   const terms = given.terms ?? presetTerms('trtc');
   const termsByService = new Map<string, Terms>();
@@ -146,12 +146,10 @@ function storeOf(
   {
     folder,
     env,
-    retentionDays,
     report,
   }: {
     readonly folder: string;
     readonly env: Readonly<Record<string, string | undefined>>;
-    readonly retentionDays: number;
     readonly report: Report;
   },
 ): StoreConfig {
@@ -162,7 +160,7 @@ function storeOf(
   if (url === undefined) {
     for (const key of Object.keys(rest))
       report(['store', key], 'is for Redis only; delete it, or give store.url');
-    return { directory: resolve(folder, directory ?? DATA_DIRECTORY), retentionDays };
+    return { directory: resolve(folder, directory ?? DATA_DIRECTORY) };
   }
   if (directory !== undefined) report(['store', 'directory'], 'is given together with url; keep one of them');
   try {
@@ -172,7 +170,7 @@ function storeOf(
     const source = fromEnv === undefined ? '' : 'comes from REDIS_URL: ';
     report(['store', 'url'], `${source}${error.message}`);
   }
-  return { url, retentionDays, ...defined(rest) };
+  return { url, ...defined(rest) };
 }
 
 function tokensOf(given: ConfigFile['tokens'], report: Report): Token[] {

@@ -258,10 +258,7 @@ describe('a valid configuration', () => {
   it('takes its store from REDIS_URL only where the file names none', () => {
     const env = { REDIS_URL: 'redis://10.0.0.1:6379' };
     expect(valid('{}', env).store).toMatchObject({ url: 'redis://10.0.0.1:6379' });
-    expect(valid('store: {directory: books}', env).store).toEqual({
-      directory: join(folder, 'books'),
-      retentionDays: 430,
-    });
+    expect(valid('store: {directory: books}', env).store).toEqual({ directory: join(folder, 'books') });
     expect(valid('store: {url: "redis://10.0.0.2"}', env).store).toMatchObject({ url: 'redis://10.0.0.2' });
     expect(faults('{}', { REDIS_URL: 'postgres://x' })[0]).toContain('store.url comes from REDIS_URL');
   });
