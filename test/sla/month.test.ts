@@ -184,6 +184,15 @@ describe('a time zone', () => {
     (zone) => expect(isTimeZone(zone)).toBe(false),
   );
 
+  it('may change and change back within weeks, as Morocco does for Ramadan', () => {
+    const pieces = zonePieces('Africa/Casablanca', Date.UTC(2026, 1, 1), Date.UTC(2026, 3, 1));
+    expect(pieces.map((one) => [instantText(one.fromMinute * 60_000), one.offsetMinutes])).toEqual([
+      ['2026-02-01T00:00:00.000Z', 60],
+      ['2026-02-15T02:00:00.000Z', 0],
+      ['2026-03-22T02:00:00.000Z', 60],
+    ]);
+  });
+
   it('has pieces that cover a span without gap and show the offset of each instant', () => {
     const zones = fc.constantFrom(
       'Europe/Berlin',

@@ -37,6 +37,8 @@ describe('the window in progress', () => {
 
   it('expects the traffic of the hour before, or its own when that is more', () => {
     expect(openAfter(100, [], 1_000)?.expectedAttempts).toBe(500);
+    const lull = hourOf(100).map((entry) => (entry.minute >= 970 ? { ...entry, attempts: 20 } : entry));
+    expect(readScene({ entries: lull, atMinute: 1_000 }).openWindow?.expectedAttempts).toBe(300);
     const surge = [{ minute: 1_000, attempts: 1_000 }];
     expect(openAfter(100, surge, 1_000.5)?.expectedAttempts).toBe(1_450);
     expect(openAfter(100, surge, 1_001)?.expectedAttempts).toBe(5_000);
