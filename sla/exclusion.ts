@@ -52,7 +52,7 @@ export type ParsedExclusion =
   | { readonly ok: false; readonly faults: readonly ExclusionFault[] };
 
 /** Characters; and the longest interval, a bound against a mistyped year. */
-export const EXCLUSION_LIMITS = {
+const EXCLUSION_LIMITS = {
   author: 128,
   reason: 1_000,
   longestMs: 366 * MINUTES_A_DAY * 60_000,
