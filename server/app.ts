@@ -1,6 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Exclusion } from '../sla/exclusion.ts';
 import { readOrMakeAgentToken } from './app/agent-token.ts';
@@ -10,6 +8,7 @@ import { observeIngest } from './app/ingest-observer.ts';
 import { ServiceList } from './app/known-services.ts';
 import { openLate } from './app/late-store.ts';
 import { StoreHealth } from './app/store-health.ts';
+import { Undo } from './app/undo.ts';
 import { type Config, termsOf as configuredTermsOf } from './config/config.ts';
 import { faultText } from './config/faults.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -19,8 +18,10 @@ import { ExclusionBook } from './exclusions.ts';
 import { FactsCache } from './facts-cache.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { Access, type Token } from './http/access.ts';
+import { addressOf, close, listen } from './http/listening.ts';
 import { Router } from './http/router.ts';
 import { alertRoutes } from './http/routes/alerts.ts';
+import { Events } from './http/routes/events.ts';
 import { exclusionRoutes } from './http/routes/exclusions.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
@@ -28,7 +29,7 @@ import { PAGE_FOLDER, pageRoutes } from './http/routes/page.ts';
 import { serviceRoutes } from './http/routes/services.ts';
 import { statementRoutes } from './http/routes/statement.ts';
 import { windowRoutes } from './http/routes/windows.ts';
-import { createHttpServer } from './http/server.ts';
+import { createHttpServer, HTTP_BOUNDS } from './http/server.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createLog, type Log } from './log.ts';
 import { DaemonMetrics } from './metrics/daemon-metrics.ts';
@@ -76,32 +77,22 @@ const RESTART_KEYS = ['listen', 'store', 'limits', 'retentionDays', 'shutdownDea
 export async function startDaemon(initial: Config, options: DaemonOptions = {}): Promise<Daemon> {
   const { nowMs = Date.now, random = Math.random } = options;
   const log = options.log ?? createLog(initial.log.level);
-  const undo: (() => Promise<void> | void)[] = [];
-  const unwind = async () => {
-    for (const step of undo.splice(0).reverse()) {
-      try {
-        await step();
-      } catch (error) {
-        log.warn({ error }, 'a part of the daemon did not stop in order');
-      }
-    }
-  };
+  const undo = new Undo(log);
   try {
     return await wire();
   } catch (error) {
-    await unwind();
+    await undo.unwind(initial.shutdownDeadlineMs);
     throw error;
   }
 
   async function wire(): Promise<Daemon> {
     let config = initial;
-    let isStopping = false;
-    const generated = agentToken(config, log);
-    const accessOf = ({ tokens, listen, metrics }: Config) =>
+    let stopping: Promise<void> | null = null;
+    const accessOf = (of: Config) =>
       new Access({
-        tokens: [...tokens, ...generated],
-        host: listen.host,
-        areMetricsOpen: metrics.open,
+        tokens: [...of.tokens, ...agentToken(of, log)],
+        host: config.listen.host,
+        areMetricsOpen: of.metrics.open,
       });
     let access = accessOf(config);
     const termsOf = (service: string) => configuredTermsOf(config, service);
@@ -118,7 +109,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       log,
       random,
     });
-    undo.push(() => store.close());
+    undo.push('the store', () => store.close());
     const health = new StoreHealth(store, log, (isUp) => metrics.storeUp.set({}, isUp ? 1 : 0));
     const known = new ServiceList(store.facts);
     const book = new ExclusionBook(store.journal, (services) => evaluator.poke(services));
@@ -128,6 +119,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         throw new StoreUnavailable('the exclusions have not been read yet; try again shortly');
       return book.inForce(service);
     };
+    const events = new Events();
     let listeningSinceMs = nowMs();
     const newAlerting = (of: Config) => {
       const fresh = createDaemonAlerting(of.alerting, {
@@ -143,7 +135,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       return fresh;
     };
     let alerting = newAlerting(config);
-    undo.push(() => alerting.stop());
+    undo.push('alerting', () => alerting.stop());
     const cache = new FactsCache(store.facts, config.limits.factsCacheBytes);
     const months = new Months({ cache, termsOf, exclusionsOf, nowMs });
     const evaluator = new Evaluator({
@@ -151,14 +143,16 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       nowMs,
       log,
       onSighting: async (sighting) => {
-        if (sighting.reading) metrics.publish(sighting.reading);
-        else metrics.withdraw(sighting.service);
+        if (sighting.reading) {
+          metrics.publish(sighting.reading);
+          events.announce(sighting.reading);
+        } else metrics.withdraw(sighting.service);
         await alerting.consider(sighting);
       },
       onEvaluated: (durationMs) => metrics.evaluated(durationMs, nowMs()),
       onFailed: () => metrics.evaluationFailures.add({}),
     });
-    undo.push(() => evaluator.stop());
+    undo.push('evaluation', () => evaluator.stop());
     book.useFiles(config.exclusions);
 
     const ingest = createIngest({
@@ -172,7 +166,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         evaluator.poke(services);
       },
     });
-    undo.push(() => ingest.stop());
+    undo.push('ingest', () => ingest.stop());
     const gateway = createGateway({
       ingest,
       authenticate: (secret) => {
@@ -191,11 +185,11 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       listeningSinceMs = nowMs();
       ingest.recheck();
       months.clear();
-      void look();
+      void lookOrLog();
     });
 
     const unready = (): string[] => [
-      ...(isStopping ? ['the daemon is stopping'] : []),
+      ...(stopping ? ['the daemon is stopping'] : []),
       ...(health.isUp ? [] : ['the store does not answer']),
       ...(evaluator.waitingMs() > EVALUATION_BOUNDS.staleMs ? ['the readings are behind'] : []),
     ];
@@ -218,10 +212,12 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         services: () => known.services(),
       }),
       ...exclusionRoutes({ book, termsOf, nowMs, newId: randomUUID, log }),
+      ...events.routes(),
       ...pageRoutes(PAGE_FOLDER),
     ]);
     const server = createHttpServer({ router, access: () => access, log });
     server.on('upgrade', gateway.upgrade);
+    server.maxConnections = config.limits.agents + HTTP_BOUNDS.connections;
 
     /** Looks at what may have changed without anybody saying so: the store, its services, the clock. */
     async function look(): Promise<void> {
@@ -236,7 +232,10 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       const { outbox } = await alerting.pipeline.status();
       if (outbox) metrics.outboxOldestAgeSeconds.set({}, outbox.oldestAgeMs / 1_000);
     }
-    await look().catch((error: unknown) => log.warn({ error }, 'the first look at the store failed'));
+    async function lookOrLog(): Promise<void> {
+      await look().catch((error: unknown) => log.warn({ error }, 'a look at the store failed'));
+    }
+    await lookOrLog();
     const schedule = startSchedule(
       [
         { name: 'look', cron: EVERY_TWO_SECONDS, run: look },
@@ -244,34 +243,37 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       ],
       log,
     );
-    undo.push(() => schedule.stop());
+    undo.push('the schedule', () => schedule.stop());
 
     const port = await listen(server, config.listen);
-    undo.push(() => close(server));
-    undo.push(() => gateway.drain({ deadlineMs: config.shutdownDeadlineMs * DRAIN_SHARE }));
-    const url = `http://${urlHost(config.listen.host)}:${port}`;
+    undo.push('HTTP', () => close(server));
+    undo.push('events', () => events.close());
+    undo.push('the gateway', () => gateway.drain({ deadlineMs: config.shutdownDeadlineMs * DRAIN_SHARE }));
+    const url = addressOf(config.listen.host, port);
     log.info({ url, store: 'url' in config.store ? 'redis' : config.store.directory }, 'roomwatch listens');
 
-    const refuseReload = (faults: Extract<LoadedConfig, { ok: false }>['faults']): Reloaded => {
+    const refuseReload = (reasons: readonly string[]): Reloaded => {
       metrics.configReloads.add({ result: 'refused' });
-      for (const fault of faults)
-        log.error({ fault: faultText(fault) }, 'the new configuration is not valid');
+      for (const reason of reasons) log.error({ reason }, 'the new configuration cannot be used');
       log.error('the old configuration stays in force');
       return { status: 'refused' };
     };
     const applyReload = (next: Config): Reloaded => {
       const needRestart = RESTART_KEYS.filter((key) => !isDeepStrictEqual(next[key], config[key]));
-      const hasNewAlerting = !isDeepStrictEqual(next.alerting, config.alerting);
       // What needs a restart stays as it is, so that one configuration describes what is running.
       const { listen, store, limits, retentionDays, shutdownDeadlineMs } = config;
-      config = { ...next, listen, store, limits, retentionDays, shutdownDeadlineMs };
-      access = accessOf(config);
-      if (hasNewAlerting) {
-        const former = alerting;
-        alerting = newAlerting(config);
-        // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
-        void former.stop();
+      const fresh: Config = { ...next, listen, store, limits, retentionDays, shutdownDeadlineMs };
+      const former = alerting;
+      try {
+        const freshAccess = accessOf(fresh);
+        if (!isDeepStrictEqual(fresh.alerting, config.alerting)) alerting = newAlerting(fresh);
+        access = freshAccess;
+      } catch (error) {
+        return refuseReload([String(error)]);
       }
+      config = fresh;
+      // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
+      if (alerting !== former) void former.stop();
       if (!options.log) log.level = config.log.level;
       book.useFiles(config.exclusions);
       evaluator.poke(known.services());
@@ -282,12 +284,11 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     return {
       url,
       port,
-      reload: (loaded) => (loaded.ok ? applyReload(loaded.config) : refuseReload(loaded.faults)),
-      stop: async () => {
-        if (isStopping) return;
-        isStopping = true;
-        await unwind();
-        log.info('roomwatch stopped');
+      reload: (loaded) =>
+        loaded.ok ? applyReload(loaded.config) : refuseReload(loaded.faults.map(faultText)),
+      stop: () => {
+        stopping ??= undo.unwind(config.shutdownDeadlineMs).then(() => log.info('roomwatch stopped'));
+        return stopping;
       },
     };
   }
@@ -299,29 +300,4 @@ function agentToken({ generatedTokenFile }: Config, log: Log): Token[] {
   const { token, isNew } = readOrMakeAgentToken(generatedTokenFile, randomBytes);
   log.info({ file: generatedTokenFile }, isNew ? 'a token for agents was made' : 'agents use the token');
   return [token];
-}
-
-function listen(server: Server, { host, port }: Config['listen']): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
-/** Answers that are being given may end; connections that are merely kept alive are closed. */
-async function close(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const patience = setTimeout(() => server.closeAllConnections(), ANSWER_WITHIN_MS);
-  await closed;
-  clearTimeout(patience);
-}
-
-const ANSWER_WITHIN_MS = 2_000;
-
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,8 +1,8 @@
-/** What a route answers. `body` in pieces is written as the socket takes it. */
+/** What a route answers. `body` in pieces is written as the socket takes it; one that waits, as it comes. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string | Buffer | Iterable<string>;
+  readonly body: string | Buffer | Iterable<string> | AsyncIterable<string>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

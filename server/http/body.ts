@@ -21,7 +21,8 @@ export async function readJsonBody(
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return no(tooLarge);
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // Leaving early must not destroy the socket that the refusal goes out on.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += piece.length;
     if (bytes > MAX_BODY_BYTES) return no(tooLarge);
     pieces.push(piece);

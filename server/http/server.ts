@@ -20,6 +20,8 @@ export const HTTP_BOUNDS = {
   /** Without a byte in either direction. */
   idleMs: 60_000,
   headerBytes: 16 * 1024,
+  /** Besides those of agents. */
+  connections: 1_000,
   /** What a piece of a long answer is gathered to before it is written. */
   pieceCharacters: 64 * 1024,
   /** How long a long answer is rendered before the event loop gets its turn. */
@@ -114,6 +116,27 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
     response.end(body);
     return;
   }
+  if (Symbol.asyncIterator in body) await sendAsItComes(response, body);
+  else await sendInPieces(response, body);
+}
+
+/** Each piece at once; ends with the body or with the connection. */
+async function sendAsItComes(response: ServerResponse, body: AsyncIterable<string>): Promise<void> {
+  const pieces = body[Symbol.asyncIterator]();
+  const gone = new Promise<{ done: true }>((resolve) =>
+    response.once('close', () => resolve({ done: true })),
+  );
+  for (;;) {
+    const next = await Promise.race([pieces.next(), gone]);
+    if (next.done || response.destroyed) break;
+    if (!response.write(next.value)) await drained(response);
+  }
+  await pieces.return?.();
+  response.end();
+}
+
+/** Gathered to pieces worth a write; whoever else waits for the event loop gets its turn. */
+async function sendInPieces(response: ServerResponse, body: Iterable<string>): Promise<void> {
   let piece = '';
   let sliceStartedAtMs = performance.now();
   for (const part of body) {
