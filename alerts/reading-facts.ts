@@ -4,7 +4,7 @@ import { startOfDate } from './times.ts';
 /** What alerts ask of a reading beyond what it says outright. */
 
 /** Milliseconds of a window of the contract. */
-export function windowLength(reading: Reading): number {
+function windowLength(reading: Reading): number {
   return (reading.period.minutes / reading.period.windows) * 60_000;
 }
 
@@ -14,7 +14,7 @@ export function targetLine(reading: Reading): Line | undefined {
 }
 
 /** Start of the window in progress; by the clock alone when the whole window is excluded. */
-export function openStart(reading: Reading, nowMs: number): number {
+function openStart(reading: Reading, nowMs: number): number {
   return reading.openWindow ? Date.parse(reading.openWindow.start) : nowMs - (nowMs % windowLength(reading));
 }
 

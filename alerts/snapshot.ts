@@ -1,8 +1,9 @@
+import { exhaustionOf } from '../sla/exhaustion.ts';
 import { contractDate } from '../sla/month.ts';
 import type { Reading } from '../sla/reading.ts';
 import type { Alert, Entry, Fall, Figures, MonthHours, Severity, Step } from './alert.ts';
 import type { PolicyInput } from './input.ts';
-import { deadlineEnd, isRollingBelow, openStart, targetLine, windowLength } from './reading-facts.ts';
+import { deadlineEnd, isRollingBelow, targetLine } from './reading-facts.ts';
 import { isBlind, unseenShare } from './sight.ts';
 import type { Episode, PolicyState } from './state.ts';
 
@@ -48,7 +49,7 @@ export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicySt
     timeZone: input.timeZone,
     figures: ofMonth ? figuresOf(ofMonth) : null,
     entry,
-    fall: reading && entry ? fallOf(reading, nowMs) : null,
+    fall: reading && entry ? fallOf(reading) : null,
     where: entry ? input.where : null,
     blind: episode.step === 'blind' ? blindOf(input, state) : null,
     claim: episode.step === 'claim' && ofMonth ? claimOf(ofMonth, input) : null,
@@ -57,7 +58,7 @@ export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicySt
   };
 }
 
-export function figuresOf(reading: Reading): Figures {
+function figuresOf(reading: Reading): Figures {
   const { period, budget, voucher, projection } = reading;
   return {
     month: reading.month,
@@ -95,17 +96,13 @@ function entryOf(reading: Reading, { settings, sight, nowMs }: PolicyInput): Ent
   };
 }
 
-/**
- * When the next line falls if every window from the one in progress on is lost: the windows that may still be
- * lost, times their length, after the window in progress. null when the month ends before that.
- */
-export function fallOf(reading: Reading, nowMs: number): Fall | null {
+/** When the next line falls if every window from the one in progress on is lost; null when it cannot any more. */
+function fallOf(reading: Reading): Fall | null {
   const line = reading.lines.find((one) => !one.crossed);
-  if (!line) return null;
-  const windowMs = windowLength(reading);
-  const atMs = openStart(reading, nowMs) + windowMs + Math.max(0, line.left) * windowMs;
-  if (atMs > Date.parse(reading.period.end)) return null;
-  return { target: line.target, atMs, voucherPercent: line.voucherPercent };
+  const exhausted = line && exhaustionOf(reading, line.target);
+  return line && exhausted
+    ? { target: line.target, atMs: exhausted.atMs, voucherPercent: line.voucherPercent }
+    : null;
 }
 
 function blindOf(input: PolicyInput, state: PolicyState): Alert['blind'] {
