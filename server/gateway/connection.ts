@@ -97,14 +97,13 @@ export class Connection implements SessionPeer, TurnTaker {
     this.#queue.push(data);
     this.#queuedBytes += data.length;
     queued.bytes += data.length;
-    const allowed = limits.credit + CONTROL_FRAMES;
-    if (this.#queue.length > 2 * allowed) {
+    if (this.#queue.length > 2 * (limits.credit + CONTROL_FRAMES)) {
       this.close('creditExceeded', `more than ${limits.credit} batches in flight; wait for ack`, 'credit');
       // What it goes on sending is not even read.
       this.#socket.pause();
       return;
     }
-    const isMuch = this.#queue.length > allowed || this.#queuedBytes > limits.queuedBytes;
+    const isMuch = this.#queue.length > limits.queuedFrames || this.#queuedBytes > limits.queuedBytes;
     if (isMuch || queued.bytes > limits.queuedBytesInAll) this.#socket.pause();
     turns.join(this);
   }
@@ -122,7 +121,7 @@ export class Connection implements SessionPeer, TurnTaker {
     queued.bytes -= data.length;
     if (
       this.#socket.isPaused &&
-      this.#queue.length <= limits.credit / 2 &&
+      this.#queue.length <= limits.queuedFrames / 2 &&
       this.#queuedBytes <= limits.queuedBytes / 2
     ) {
       this.#socket.resume();

@@ -50,9 +50,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     perMessageDeflate: false,
     maxPayload: limits.framePayloadBytes,
     closeTimeout: CLOSE_WITHIN_MS,
-    // One message of a socket in each turn of the event loop. Without it a socket's whole receive buffer is
-    // unmasked and emitted in one go, and 500 busy agents stop the process for a second.
-    allowSynchronousEvents: false,
     handleProtocols: () => SUBPROTOCOL,
     WebSocket: AgentSocket,
   };

@@ -51,7 +51,8 @@ export interface GatewayLimits {
   readonly heartbeatMs: number;
   /** Bytes that may wait for an agent that does not read. */
   readonly bufferedBytes: number;
-  /** Bytes of frames of one agent that wait for their turn; beyond it its socket is paused. */
+  /** Frames of one agent, and their bytes, that wait for their turn; beyond either its socket is paused. */
+  readonly queuedFrames: number;
   readonly queuedBytes: number;
   /** The same of all agents together; beyond it every socket that brings more is paused. */
   readonly queuedBytesInAll: number;
@@ -66,7 +67,8 @@ const GATEWAY_LIMITS: Omit<GatewayLimits, 'connectionsPerAddress' | 'connections
   helloWithinMs: LIMITS.helloWithinMs,
   heartbeatMs: LIMITS.heartbeatMs,
   bufferedBytes: 256 * 1024,
-  queuedBytes: 1024 * 1024,
+  queuedFrames: 16,
+  queuedBytes: 128 * 1024,
   queuedBytesInAll: 64 * 1024 * 1024,
   sliceMs: 10,
 };
