@@ -42,9 +42,7 @@ export async function call(path, { method = 'GET', body } = {}) {
     body: body === undefined ? null : JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT_MS),
     cache: 'no-store',
-  }).catch((/** @type {unknown} */ cause) => {
-    throw new ApiError(0, `the daemon does not answer (${cause instanceof Error ? cause.message : cause})`);
-  });
+  }).catch(unanswered);
   if (!response.ok) throw await refusal(response);
   return response;
 }
@@ -56,7 +54,16 @@ export async function call(path, { method = 'GET', body } = {}) {
  */
 export async function callJson(path, request) {
   const response = await call(path, request);
-  return response.status === 204 ? null : response.json();
+  return response.json().catch(unanswered);
+}
+
+/**
+ * No answer, or one that broke off.
+ * @param {unknown} cause
+ * @returns {never}
+ */
+function unanswered(cause) {
+  throw new ApiError(0, `the daemon does not answer (${cause instanceof Error ? cause.message : cause})`);
 }
 
 /** @param {Response} response */

@@ -27,6 +27,15 @@ export function contractMonth({ month, period }) {
 }
 
 /**
+ * Whether the zone's clock changes within the month: then places and times after the change are off by what it
+ * jumped, as no zone's rules are known here.
+ * @param {{ period: { start: string, end: string, minutes: number } }} reading
+ */
+export function hasClockChange({ period }) {
+  return Date.parse(period.end) - Date.parse(period.start) !== period.minutes * 60_000;
+}
+
+/**
  * The zone's offset: the period starts at midnight there, and on a day of the month. UTC-12 to UTC+14; where two
  * offsets a day apart both fit, the smaller one.
  * @param {string} month

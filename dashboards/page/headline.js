@@ -1,12 +1,14 @@
 // The top of the page: the one number that matters, then the three that explain it.
 
-import { contractMonth, monthName, placeOf, windowLabel } from './contract-time.js';
+import { contractMonth, hasClockChange, monthName, placeOf, windowLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 import { countText, durationText, plural } from './figures.js';
 import { keyFigures } from './key-figures.js';
 
 /** @import { Line, Reading } from '../../sla/reading.ts' */
 
+const CLOCK_CHANGE =
+  'The clock of this zone changes within the month: after the change the times below are off by an hour. The statement has them right.';
 /** More squares than this are a wall, not a picture. */
 const PIPS_MAX = 24;
 
@@ -24,8 +26,9 @@ export function showHeadline(reading) {
   fill(byId('figures', HTMLDListElement), ...keyFigures(reading, target, isOver));
   openWindow(reading);
   const warnings = byId('warnings', HTMLUListElement);
-  warnings.hidden = reading.warnings.length === 0;
-  fill(warnings, ...reading.warnings.map((text) => element('li', {}, text)));
+  const texts = hasClockChange(reading) ? [CLOCK_CHANGE, ...reading.warnings] : reading.warnings;
+  warnings.hidden = texts.length === 0;
+  fill(warnings, ...texts.map((text) => element('li', {}, text)));
 }
 
 /** The line of the target; tiers may lie above it. @param {Reading} reading @returns {Line} */

@@ -99,7 +99,8 @@ async function showMonth(service, month, currentMonth) {
 }
 
 /** @param {MonthView} shown @param {string} currentMonth */
-function show({ reading, month, cells, exclusions, alerts }, currentMonth) {
+function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMonth) {
+  byId('grid', HTMLDivElement).setAttribute('aria-busy', String(cellsAt === null));
   byId('welcome', HTMLElement).hidden = true;
   byId('service', HTMLDivElement).hidden = false;
   document.title = titleOf(reading);

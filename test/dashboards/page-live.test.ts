@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { launchBrowser, openPage, type Watched } from '../support/browser.ts';
 import { ADMIN_TOKEN, AGENT_TOKEN, bootDaemon, READER_TOKEN, type TestDaemon } from '../support/daemon.ts';
 import { cell, failedCell, RawAgent } from '../support/raw-agent.ts';
@@ -14,7 +14,10 @@ const START_MS = Date.parse('2026-11-23T12:02:30+08:00');
 const MINUTE_MS = 60_000;
 const HOSTILE = `<img src=x onerror="document.title='owned'">`;
 /** The page asks every five seconds where there are no events; and this machine may be busy. */
-const SOON = { timeout: 25_000 };
+const SOON = { timeout: 60_000 };
+
+/** The machine may be busy with other tests: a browser then takes its time. */
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let browser: Browser;
 const undo: (() => Promise<unknown>)[] = [];
@@ -80,7 +83,7 @@ describe('the page while the month goes on', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('lets somebody acknowledge an alert', { timeout: 90_000 }, async () => {
+  it('lets somebody acknowledge an alert', async () => {
     const clock = { nowMs: START_MS };
     const daemon = await daemonAt(clock);
     const agent = await agentOf(daemon);
@@ -97,7 +100,7 @@ describe('the page while the month goes on', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('says so when the daemon no longer answers, and recovers by itself', { timeout: 90_000 }, async () => {
+  it('says so when the daemon no longer answers, and recovers by itself', async () => {
     const clock = { nowMs: START_MS };
     const past: Past = {
       service: 'acme',
@@ -110,7 +113,7 @@ describe('the page while the month goes on', () => {
     await page.locator('#left-number').getByText('8', { exact: true }).waitFor();
     await page.context().setOffline(true);
     await page.locator('#trouble').getByText('the daemon does not answer').waitFor(SOON);
-    await page.locator('#freshness[data-state=stale]').waitFor({ timeout: 40_000 });
+    await page.locator('#freshness[data-state=stale]').waitFor(SOON);
     expect(await page.locator('#left-number').textContent()).toBe('8');
     await page.context().setOffline(false);
     await page.locator('#freshness[data-state=fresh]').waitFor(SOON);
@@ -119,7 +122,7 @@ describe('the page while the month goes on', () => {
 });
 
 describe('text from elsewhere', () => {
-  it('stays text: regions, codes, reasons, authors, addresses', { timeout: 90_000 }, async () => {
+  it('stays text: regions, codes, reasons, authors, addresses', async () => {
     const clock = { nowMs: START_MS };
     const daemon = await daemonAt(clock);
     const agent = await agentOf(daemon);
@@ -169,7 +172,7 @@ describe('the first moments', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('ask for a token where the daemon is open to others', { timeout: 60_000 }, async () => {
+  it('ask for a token where the daemon is open to others', async () => {
     const minute = Math.floor(START_MS / MINUTE_MS);
     const past = {
       service: 'acme',
@@ -249,7 +252,7 @@ describe('the first moments', () => {
     // Processor time of the page's thread: what the page costs, however busy the machine is with something else.
     await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     await page.goto(`${daemon.url}/#/acme`);
-    await page.locator('#legend li').first().waitFor(SOON);
+    await page.locator('#grid[aria-busy=false]').waitFor(SOON);
     const { metrics } = await session.send('Performance.getMetrics');
     const spentMs = metrics.find(({ name }) => name === 'TaskDuration')!.value * 1_000;
     expect(spentMs).toBeLessThan(1_000);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Reading } from '../../sla/reading.ts';
 import { launchBrowser, openPage, type Watched } from '../support/browser.ts';
 import { ADMIN_TOKEN, bootDaemon, READER_TOKEN, type TestDaemon } from '../support/daemon.ts';
@@ -59,7 +59,7 @@ const readingOf = (month = '2026-11') =>
 async function opened(path = '', options: Parameters<typeof openPage>[2] = {}): Promise<Watched> {
   const watched = await openPage(browser, daemon.url, options);
   await watched.page.goto(`${daemon.url}/${path}`);
-  await watched.page.locator('#legend li').first().waitFor();
+  await watched.page.locator('#grid[aria-busy=false]').waitFor();
   return watched;
 }
 
@@ -80,6 +80,9 @@ async function middleOf(page: Page, day: number, slot: number): Promise<{ x: num
     y: box.y + hours + (day - 1) * row + 5,
   };
 }
+
+/** The machine may be busy with other tests: a browser then takes its time. */
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 describe('the month on the page', () => {
   it('says the numbers of the reading, the windows left biggest', async () => {
@@ -318,8 +321,10 @@ describe('an exclusion', () => {
     expect(await page.locator('#exclusions').textContent()).toContain('entered with the token ops');
     expect(await page.locator('.incidents li').count()).toBe(2);
 
+    const why = page.getByPlaceholder('Why?');
+    expect(await why.isVisible()).toBe(false);
     await page.getByRole('button', { name: /^Withdraw the exclusion/ }).click();
-    await page.getByPlaceholder('Why?').fill('the notice was for another month');
+    await why.fill('the notice was for another month');
     await page.locator('.withdrawal button').click();
     await left.getByText('1', { exact: true }).waitFor();
     expect(await page.locator('#exclusions').textContent()).toContain('the notice was for another month');

@@ -17,6 +17,7 @@ const time = await pageModule<{
   zoneLabel(month: Month): string;
   zoneSuffix(month: Month): string;
   localTime(month: Month, at: string): string;
+  hasClockChange(reading: { period: { start: string; end: string; minutes: number } }): boolean;
   monthAfter(month: string, by: number): string;
 }>('contract-time.js');
 const { incidents } = await pageModule<{
@@ -77,6 +78,22 @@ describe("the contract's calendar", () => {
   it('names the last window of a day by the midnight that ends it', () => {
     expect(time.windowLabel(march2019, 287)).toBe('1 March, 23:55 to 00:00');
     expect(time.localTime(march2019, '2019-02-28T16:00:00Z')).toBe('2019-03-01 00:00');
+  });
+
+  it('notices that a clock changes within the month', () => {
+    // Europe/Berlin: the last Sunday of October has 25 hours.
+    const october = {
+      start: '2026-09-30T22:00:00.000Z',
+      end: '2026-10-31T23:00:00.000Z',
+      minutes: 31 * 1440,
+    };
+    expect(time.hasClockChange({ period: october })).toBe(true);
+    const november = {
+      start: '2026-10-31T23:00:00.000Z',
+      end: '2026-11-30T23:00:00.000Z',
+      minutes: 30 * 1440,
+    };
+    expect(time.hasClockChange({ period: november })).toBe(false);
   });
 
   it('steps over the turn of a year', () => {

@@ -78,7 +78,7 @@ try {
 async function take(browser: Browser, { name, path, width, height, scheme, arrange }: Shot): Promise<void> {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme });
   await page.goto(`${daemon.url}/${path}`);
-  await page.locator('#legend li').first().waitFor();
+  await page.locator('#grid[aria-busy=false]').waitFor();
   await arrange?.(page);
   await writeFile(join(FOLDER, `${name}.png`), await page.screenshot());
   await page.close();
