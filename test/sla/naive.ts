@@ -31,8 +31,9 @@ export interface NaiveContract {
   readonly othersStay: boolean;
   /** End excluded. */
   readonly exclusions: readonly { readonly fromMs: number; readonly toMs: number }[];
-  /** Minutes of the epoch in which an agent was alive. */
-  readonly alive: ReadonlySet<number>;
+  /** An agent was alive in these minutes of the epoch, the end excluded. */
+  readonly aliveFrom: number;
+  readonly aliveTo: number;
   readonly nowMs: number;
 }
 
@@ -62,8 +63,6 @@ const MINUTE = 60_000;
 interface Window {
   readonly startMs: number;
   readonly inService: boolean;
-  /** Minutes of the epoch that no exclusion touches. */
-  readonly remaining: readonly number[];
   /** Of requests that started in it, and before now. */
   readonly records: NaiveRecord[];
 }
@@ -78,9 +77,12 @@ export function naiveFigures(contract: NaiveContract, records: readonly NaiveRec
 
   const failures = { provider: 0, unknown: 0, customer: 0, network: 0 };
   let attempts = 0;
-  for (const record of windows.filter((window) => window.inService).flatMap((window) => window.records)) {
-    attempts += record.count;
-    if (record.failed) failures[record.cause] += record.count;
+  for (const window of windows) {
+    if (!window.inService) continue;
+    for (const record of window.records) {
+      attempts += record.count;
+      if (record.failed) failures[record.cause] += record.count;
+    }
   }
 
   const classes = { up: 0, down: 0, excluded: 0, idle: 0, unmeasured: 0, remaining: 0 };
@@ -139,21 +141,15 @@ function windowsOf(contract: NaiveContract): Window[] {
     const midnight = date.getTime() - contract.hoursEast * 60 * MINUTE;
     for (let minute = 0; minute < 24 * 60; minute += contract.windowMinutes) {
       const startMs = midnight + minute * MINUTE;
-      windows.push({ startMs, inService, remaining: remainingMinutes(startMs, contract), records: [] });
+      windows.push({ startMs, inService, records: [] });
     }
   }
   return windows;
 }
 
 /** 4.x: every minute that an exclusion touches is left out. */
-function remainingMinutes(startMs: number, contract: NaiveContract): number[] {
-  const remaining: number[] = [];
-  for (let i = 0; i < contract.windowMinutes; i += 1) {
-    const fromMs = startMs + i * MINUTE;
-    const isTouched = contract.exclusions.some((one) => one.fromMs < fromMs + MINUTE && one.toMs > fromMs);
-    if (!isTouched) remaining.push(fromMs / MINUTE);
-  }
-  return remaining;
+function isExcluded(minute: number, { exclusions }: NaiveContract): boolean {
+  return exclusions.some((one) => one.fromMs < (minute + 1) * MINUTE && one.toMs > minute * MINUTE);
 }
 
 function minuteOf(record: NaiveRecord): number {
@@ -166,19 +162,33 @@ interface Judged {
   readonly failures: bigint;
 }
 
+const nothing = { attempts: 0n, failures: 0n };
+const REMAINING: Judged = { verdict: 'remaining', ...nothing };
+const EXCLUDED: Judged = { verdict: 'excluded', ...nothing };
+const EMPTY: Judged = { verdict: 'down', ...nothing };
+const IDLE: Judged = { verdict: 'idle', ...nothing };
+const UNMEASURED: Judged = { verdict: 'unmeasured', ...nothing };
+
 function judge(window: Window, contract: NaiveContract, counted: readonly string[]): Judged {
-  const nothing = { attempts: 0n, failures: 0n };
-  if (!window.inService) return { verdict: 'idle', ...nothing };
-  if (window.startMs + contract.windowMinutes * MINUTE > contract.nowMs)
-    return { verdict: 'remaining', ...nothing };
-  if (window.remaining.length === 0) return { verdict: 'excluded', ...nothing };
+  if (!window.inService) return IDLE;
+  if (window.startMs + contract.windowMinutes * MINUTE > contract.nowMs) return REMAINING;
+
+  let remaining = 0;
+  let observed = 0;
+  for (let i = 0; i < contract.windowMinutes; i += 1) {
+    const minute = window.startMs / MINUTE + i;
+    if (isExcluded(minute, contract)) continue;
+    remaining += 1;
+    if (minute >= contract.aliveFrom && minute < contract.aliveTo) observed += 1;
+  }
+  if (remaining === 0) return EXCLUDED;
 
   // 1.4: success rate = successes / requests, of what is attributable.
   let requests = 0n;
   let attempts = 0n;
   let failures = 0n;
   for (const record of window.records) {
-    if (!window.remaining.includes(minuteOf(record))) continue;
+    if (isExcluded(minuteOf(record), contract)) continue;
     const count = BigInt(record.count);
     requests += count;
     const counts = counted.includes(record.cause);
@@ -186,8 +196,8 @@ function judge(window: Window, contract: NaiveContract, counted: readonly string
     if (record.failed && counts) failures += count;
   }
   if (requests === 0n) {
-    const observed = window.remaining.some((minute) => contract.alive.has(minute));
-    return { verdict: !observed ? 'unmeasured' : contract.emptyIsDown ? 'down' : 'idle', ...nothing };
+    if (observed === 0) return UNMEASURED;
+    return contract.emptyIsDown ? EMPTY : IDLE;
   }
   // 1.5: lower than the threshold.
   const isLower = (attempts - failures) * 10_000n < attempts * contract.threshold;
