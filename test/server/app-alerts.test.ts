@@ -111,3 +111,30 @@ it('a reload replaces the receivers', async () => {
   await waitFor('the mail', () => second.mails.length === 1);
   expect(first.attempts).toEqual([]);
 });
+
+it('a contract that has ended can still be claimed: its last month says so, and its agents are not missed', async () => {
+  const sink = await mails();
+  const nowMs = Date.parse('2026-08-20T04:00:00.000Z');
+  const daemon = await bootDaemon({
+    nowMs: () => nowMs,
+    config: {
+      terms: { serviceEnd: '2026-07-31' },
+      alerting: { groupWaitMs: 0, receivers: [receiver(sink.port)] },
+    },
+  });
+  undo.push(() => daemon.stop());
+  const { agent } = await RawAgent.greet(daemon.daemon.port, { services: ['acme'] }, AGENT_TOKEN);
+  undo.push(() => agent.end());
+  const cells = Array.from({ length: 9 }, (_, i) => failedCell({ minute: MINUTE + i * 5, n: 50 }));
+  agent.send(agent.batch(1, { cells, minute: MINUTE }));
+  await agent.acknowledged(1);
+  const alerts = await waitFor('the claim', async () => {
+    const found = await firing(daemon);
+    return found.length > 0 && found;
+  });
+  expect(alerts.map((alert) => alert.step)).toEqual(['claim']);
+  await waitFor('the mail', () => sink.mails.some((one) => one.mail.subject?.includes('claim for 2026-07')));
+  expect((await daemon.getJson<{ services: object[] }>('/api/v1/services')).services).toEqual([
+    { service: 'acme', agentsConnected: 1 },
+  ]);
+});

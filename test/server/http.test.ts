@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EVENT_BOUNDS } from '../../server/http/routes/events.ts';
 import type { Explanation } from '../../sla/explain.ts';
 import type { Reading } from '../../sla/reading.ts';
 import { ADMIN_TOKEN, AGENT_TOKEN, bootDaemon, READER_TOKEN, type TestDaemon } from '../support/daemon.ts';
@@ -476,5 +477,53 @@ describe('alerts and silences', () => {
   it('an alert that does not fire cannot be acknowledged', async () => {
     const answer = await daemon.write('POST', '/api/v1/alerts/none%3A1/ack', {});
     expect(answer.status).toBe(404);
+  });
+});
+
+describe('events', () => {
+  /** The text of a stream as it comes. */
+  async function listen(): Promise<{ text: () => string; close: () => void }> {
+    const abort = new AbortController();
+    const response = await fetch(`${daemon.url}/api/v1/events`, { signal: abort.signal });
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    let text = '';
+    const decoder = new TextDecoder();
+    const read = async () => {
+      for await (const piece of response.body ?? []) text += decoder.decode(piece, { stream: true });
+    };
+    read().catch(() => {});
+    return { text: () => text, close: () => abort.abort() };
+  }
+
+  it('tell a page of every new reading, and those who leave make room', async () => {
+    const { text, close } = await listen();
+    await waitFor('the greeting', () => text().startsWith(': '));
+    agent.send(agent.batch(2, { cells: [cell({ minute: MINUTE, n: 1 })], minute: MINUTE }));
+    await waitFor('the event', () =>
+      text().includes('event: reading\ndata: {"service":"acme","month":"2026-07"}\n\n'),
+    );
+    close();
+    for (let i = 0; i < EVENT_BOUNDS.listeners + 5; i += 1) {
+      const one = await listen();
+      one.close();
+    }
+    const all = await waitFor('room for all', async () => {
+      const listeners: Awaited<ReturnType<typeof listen>>[] = [];
+      try {
+        for (let i = 0; i < EVENT_BOUNDS.listeners; i += 1) listeners.push(await listen());
+        return listeners;
+      } catch (error) {
+        for (const one of listeners) one.close();
+        throw error;
+      }
+    });
+    const refused = await raw('/api/v1/events');
+    expect(refused.status).toBe(503);
+    expect(errorOf(refused).code).toBe('BUSY');
+    for (const one of all) one.close();
+  });
+
+  it('a HEAD request listens to nothing', async () => {
+    expect((await raw('/api/v1/events', { method: 'HEAD' })).status).toBe(200);
   });
 });
