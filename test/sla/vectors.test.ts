@@ -45,7 +45,7 @@ function readVector(name: string) {
   return { vector, lines };
 }
 
-describe('the shared vectors', () => {
+describe('the vectors', () => {
   it('are all here', () => expect(names.length).toBe(11));
 
   it.each(names)('%s', (name) => {
