@@ -38,7 +38,8 @@ COPY --from=build /build/dist/sla ./dist/sla
 EXPOSE 9471
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9471/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/agent/main.js"]
+WORKDIR /data
+ENTRYPOINT ["node", "/app/dist/agent/main.js"]
 CMD ["--listen", "0.0.0.0:9471", "--spool", "/data/spool"]
 
 FROM base AS server
@@ -48,5 +49,6 @@ COPY --from=build /build/dist ./dist
 EXPOSE 9470
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9470/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/server/main.js"]
+WORKDIR /data
+ENTRYPOINT ["node", "/app/dist/server/main.js"]
 CMD ["serve"]
