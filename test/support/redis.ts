@@ -50,12 +50,8 @@ process.on('exit', () => {
 
 /** Starts a real redis-server on a free port of the loopback, with its files in a temporary directory. */
 export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
-  const directory = await mkdtemp(join(tmpdir(), 'roomwatch-redis-'));
-  const port = await freePort();
-  // Not port + 10,000, the default: that may be no port at all.
-  const busPort = options.cluster ? await freePort() : undefined;
-  await writeFile(join(directory, 'redis.conf'), configOf(options, { port, busPort, directory }));
-  let child = await launch(directory, port, options);
+  const { child: first, directory, port } = await launchAnywhere(options);
+  let child = first;
 
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -127,6 +123,26 @@ function configOf(
   return `${lines.join('\n')}\n`;
 }
 
+/** A port that was free a moment ago may be taken by the next; then another one is tried. */
+async function launchAnywhere(
+  options: RedisOptions,
+  attempts = 5,
+): Promise<{ child: ChildProcess; directory: string; port: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'roomwatch-redis-'));
+  const port = await freePort();
+  // Not port + 10,000, the default: that may be no port at all.
+  const busPort = options.cluster ? await freePort() : undefined;
+  await writeFile(join(directory, 'redis.conf'), configOf(options, { port, busPort, directory }));
+  try {
+    return { child: await launch(directory, port, options), directory, port };
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    if (attempts > 1 && String(error).includes('Address already in use'))
+      return launchAnywhere(options, attempts - 1);
+    throw error;
+  }
+}
+
 async function launch(directory: string, port: number, options: RedisOptions): Promise<ChildProcess> {
   const args = [join(directory, 'redis.conf'), ...(options.sentinelOf === undefined ? [] : ['--sentinel'])];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
@@ -147,28 +163,37 @@ async function launch(directory: string, port: number, options: RedisOptions): P
     });
   });
   ended.catch(() => {});
-  const up = waitFor(`redis-server on port ${port}`, () => answers(port), { withinMs: READY_WITHIN_MS });
+  const up = waitFor(`redis-server on port ${port}`, () => answers(port, child.pid), {
+    withinMs: READY_WITHIN_MS,
+  });
   try {
     await Promise.race([up, ended]);
   } catch (error) {
     child.kill('SIGKILL');
-    await rm(directory, { recursive: true, force: true });
     throw error;
   }
   return child;
 }
 
-function answers(port: number): Promise<boolean> {
+/** Whether the server on the port is ready, and is the process meant and not another that was quicker. */
+function answers(port: number, pid: number | undefined): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
+    let text = '';
+    const settle = (isReady: boolean) => {
+      resolve(isReady);
+      socket.destroy();
+    };
     socket.setTimeout(1_000, () => socket.destroy(new Error('no answer to PING')));
     socket.once('error', reject);
-    socket.once('data', (data) => {
+    socket.on('data', (data) => {
+      text += data.toString();
+      const answered = /process_id:(\d+)\r/.exec(text);
+      if (answered !== null) settle(text.startsWith('+PONG') && Number(answered[1]) === pid);
       // Without its password it answers NOAUTH, and is up all the same.
-      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
-      socket.destroy();
+      else if (text.startsWith('-')) settle(text.startsWith('-NOAUTH'));
     });
-    socket.write('PING\r\n');
+    socket.write('PING\r\nINFO server\r\n');
   });
 }
 
