@@ -46,7 +46,7 @@ const count = z.int().min(0);
 const sharesSchema = z.array(z.object({ name: z.string(), failures: count })).readonly();
 
 /** Where failures came from since `sinceMs`. */
-export const whereSchema = z.object({
+const whereSchema = z.object({
   sinceMs: epochMs,
   failures: count,
   regions: sharesSchema,
@@ -57,7 +57,7 @@ export const whereSchema = z.object({
 export type Where = z.infer<typeof whereSchema>;
 
 /** The month's figures as the reading had them. */
-export const figuresSchema = z.object({
+const figuresSchema = z.object({
   month: z.string(),
   days: count,
   /** First instant after the service month. */
@@ -91,7 +91,7 @@ export const figuresSchema = z.object({
 export type Figures = z.infer<typeof figuresSchema>;
 
 /** The window in progress and the trailing five minutes; counted attempts and failures. */
-export const entrySchema = z.object({
+const entrySchema = z.object({
   windowStartMs: epochMs.nullable(),
   attempts: count,
   failures: count,
@@ -102,14 +102,14 @@ export const entrySchema = z.object({
 export type Entry = z.infer<typeof entrySchema>;
 
 /** The next line to fall, and when, if every window from the one in progress on is lost. */
-export const fallSchema = z.object({ target: z.string(), atMs: epochMs, voucherPercent: z.number() });
+const fallSchema = z.object({ target: z.string(), atMs: epochMs, voucherPercent: z.number() });
 export type Fall = z.infer<typeof fallSchema>;
 
 /**
  * Lost windows of each hour of the month: `hours[h]` is '0' to '9', 'a' to 'c' (12), '.' for the future.
  * `firstDay` is the day of the month at which it begins.
  */
-export const pictureSchema = z.object({ firstDay: z.int(), hours: z.string().max(31 * 24 + 2) });
+const pictureSchema = z.object({ firstDay: z.int(), hours: z.string().max(31 * 24 + 2) });
 export type MonthHours = z.infer<typeof pictureSchema>;
 
 export const alertSchema = z.object({

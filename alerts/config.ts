@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { SERVICE_PATTERN } from '../sla/outcome.ts';
-import { isPlainText, quote } from '../sla/text.ts';
-import { SEVERITIES, STEPS } from './alert.ts';
-import { PAGERDUTY_URL } from './notify/pagerduty.ts';
+import { quote } from '../sla/text.ts';
+import { STEPS } from './alert.ts';
+import { httpUrl, receiverSchema } from './receiver-config.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 
 /**
@@ -19,42 +18,6 @@ const duration = z
   .max(31 * DAY_MS);
 const share = z.number().min(0).max(1);
 const points = z.number().min(0).max(100);
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, {
-  error: ({ input }) => `is ${quote(input)}; a name is 1 to 64 letters, digits, dashes or underscores`,
-});
-const line = z
-  .string()
-  .min(1)
-  .max(998)
-  .refine((text) => isPlainText(text, 998), 'must be one line of text');
-const secret = z
-  .string()
-  .max(1_024)
-  .refine((text) => isPlainText(text, 1_024), 'must be one line of text');
-const httpUrl = z
-  .string()
-  .max(2_048)
-  .refine(isHttpUrl, 'must be an http:// or https:// address without a user or password in it');
-/** One address, without a display name. */
-const address = z
-  .string()
-  .max(254)
-  .regex(/^[^\s@<>",;:\\]+@[^\s@<>",;:\\]+$/, {
-    error: ({ input }) => `is ${quote(input)}; write one address such as ops@example.org`,
-  });
-const sender = z
-  .string()
-  .max(320)
-  .regex(/^(?:[^\r\n<>"]*<[^\s@<>]+@[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+)$/, {
-    error: ({ input }) => `is ${quote(input)}; write alerts@example.org or Name <alerts@example.org>`,
-  });
-
-function isHttpUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
-  return ['http:', 'https:'].includes(protocol) && username === '' && password === '';
-}
-
 const timing = z
   .strictObject({
     enabled: z.boolean(),
@@ -130,94 +93,6 @@ const settingsShape = {
     .prefault({}),
 };
 
-const common = {
-  name,
-  minSeverity: z.enum(SEVERITIES).default('notice'),
-  steps: z.array(z.enum(STEPS)).min(1).nullable().default(null),
-  services: z.array(z.string().regex(SERVICE_PATTERN)).min(1).max(10_000).nullable().default(null),
-};
-const message = {
-  ...common,
-  /** Who is told when this one refuses. */
-  fallback: name.nullable().default(null),
-  messagesPerMinute: z.int().min(1).max(6_000).default(30),
-};
-
-const emailSchema = z
-  .strictObject({
-    ...message,
-    type: z.literal('email'),
-    host: line,
-    port: z.int().min(1).max(65_535).default(587),
-    tls: z.enum(['starttls', 'implicit', 'none']).default('starttls'),
-    ca: z.string().max(100_000).default(''),
-    user: line.or(z.literal('')).default(''),
-    password: secret.default(''),
-    from: sender,
-    to: z.array(address).min(1).max(50),
-    subject: z.enum(['status', 'stable']).default('status'),
-    reminders: z.boolean().default(true),
-  })
-  .refine((it) => it.tls !== 'none' || it.user === '' || isLoopback(it.host), {
-    path: ['tls'],
-    message: 'is none, which would send the password in the clear; use starttls or implicit',
-  })
-  .refine((it) => (it.user === '') === (it.password === ''), {
-    path: ['password'],
-    message: 'needs user, and user needs it; give both or neither',
-  });
-
-const webhookSchema = z.strictObject({
-  ...message,
-  type: z.literal('webhook'),
-  url: httpUrl,
-  token: secret.default(''),
-  secret: secret.default(''),
-  reminders: z.boolean().default(true),
-});
-
-const slackSchema = z.strictObject({
-  ...message,
-  type: z.literal('slack'),
-  url: httpUrl,
-  reminders: z.boolean().default(true),
-});
-
-const pagerDutySchema = z.strictObject({
-  ...message,
-  type: z.literal('pagerduty'),
-  routingKey: z
-    .string()
-    .regex(/^[A-Za-z0-9]{32}$/, { error: 'must be the 32 characters of an integration key' }),
-  url: httpUrl.default(PAGERDUTY_URL),
-  /** An incident reminds by itself. */
-  reminders: z.boolean().default(false),
-});
-
-const alertmanagerSchema = z
-  .strictObject({
-    ...common,
-    type: z.literal('alertmanager'),
-    /** Every replica, never a load balancer before them. */
-    urls: z.array(httpUrl).min(1).max(10),
-    user: line.or(z.literal('')).default(''),
-    password: secret.default(''),
-    token: secret.default(''),
-  })
-  .refine((it) => it.token === '' || it.user === '', {
-    path: ['token'],
-    message: 'is given together with user; keep one of them',
-  });
-
-export const receiverSchema = z.discriminatedUnion('type', [
-  emailSchema,
-  webhookSchema,
-  slackSchema,
-  pagerDutySchema,
-  alertmanagerSchema,
-]);
-export type ReceiverConfig = z.output<typeof receiverSchema>;
-
 export const alertingSchema = z
   .strictObject({
     /** Base of the daemon's page as people reach it, for links. */
@@ -260,7 +135,3 @@ export const alertingSchema = z
   });
 /** What `alertingSchema` gives: complete, every default filled in. */
 export type AlertingConfig = z.output<typeof alertingSchema>;
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}

@@ -68,26 +68,38 @@ const authorRequest = z.strictObject({ author });
 
 export function createDesk(journal: EventJournal, nowMs: () => number): Desk {
   let known: (InForce & { readonly readAtMs: number }) | undefined;
+  let isStale = false;
+
+  async function read(): Promise<InForce & { readonly readAtMs: number }> {
+    const now = nowMs();
+    const [silences, acknowledgements] = await Promise.all([
+      journal.read(TOPICS.silences),
+      journal.read(TOPICS.acknowledgements),
+    ]);
+    return {
+      readAtMs: now,
+      silences: silencesFrom(silences.entries, now),
+      acknowledgements: acknowledgementsFrom(acknowledgements.entries),
+    };
+  }
 
   async function inForce(): Promise<InForce> {
     const now = nowMs();
-    if (!known || now - known.readAtMs >= FRESH_MS) {
-      const [silences, acknowledgements] = await Promise.all([
-        journal.read(TOPICS.silences),
-        journal.read(TOPICS.acknowledgements),
-      ]);
-      known = {
-        readAtMs: now,
-        silences: silencesFrom(silences.entries, now),
-        acknowledgements: acknowledgementsFrom(acknowledgements.entries),
-      };
+    if (!known || isStale || now - known.readAtMs >= FRESH_MS) {
+      try {
+        known = await read();
+        isStale = false;
+      } catch (error) {
+        // What was in force a while ago is a better answer than none: the alert must not wait for the journal.
+        if (!known) throw error;
+      }
     }
     return { ...known, silences: known.silences.filter((silence) => now < silence.untilMs) };
   }
 
   async function record(topic: string, event: SilenceEvent | Acknowledgement): Promise<void> {
     await journal.append(topic, event);
-    known = undefined;
+    isStale = true;
   }
 
   return {
@@ -116,7 +128,7 @@ export function createDesk(journal: EventJournal, nowMs: () => number): Desk {
     async endSilence(id, body) {
       const request = authorRequest.safeParse(body);
       if (!request.success) return faultOf(request.error);
-      known = undefined;
+      isStale = true;
       const { silences } = await inForce();
       if (!silences.some((silence) => silence.id === id)) return { status: 'unknown' };
       await record(TOPICS.silences, { event: 'ended', id, author: request.data.author, atMs: nowMs() });
@@ -126,7 +138,7 @@ export function createDesk(journal: EventJournal, nowMs: () => number): Desk {
       const request = authorRequest.safeParse(body);
       if (!request.success) return faultOf(request.error);
       if (!isKnown) return { status: 'unknown' };
-      known = undefined;
+      isStale = true;
       const before = (await inForce()).acknowledgements.get(key);
       if (before !== undefined) return { status: 'already', by: before };
       await record(TOPICS.acknowledgements, { key, author: request.data.author, atMs: nowMs() });

@@ -1,4 +1,4 @@
-import { type DeliveryObserver, Lane, type LaneDeps } from './lane.ts';
+import { type DeliveryObserver, GIVE_UP_AFTER_MS, Lane, type LaneDeps } from './lane.ts';
 import type { Ledger, Settlement } from './ledger.ts';
 import type { Log } from './log.ts';
 import { type Job, leased, toEntry, toFallback, toJob } from './outbox.ts';
@@ -36,7 +36,7 @@ export interface Dispatcher {
 
 /** Entries taken from one service's outbox at once. */
 const CLAIM_LIMIT = 100;
-/** An entry for a receiver that this daemon does not know, but another one may, after a change of configuration. */
+/** An entry for a receiver that this daemon does not know, or of a version that it cannot read; another one may. */
 const UNKNOWN_AGAIN_MS = 60_000;
 const COMMIT_ATTEMPTS = 10;
 
@@ -45,6 +45,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { ledger, receivers, nowMs, log, observer, leaseMs } = options;
   let isStopped = false;
   let sweeper: NodeJS.Timeout | undefined;
+  let sweeping: Promise<void> | null = null;
   const alarms = new Set<NodeJS.Timeout>();
 
   const deps: LaneDeps = {
@@ -129,7 +130,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const reason = job ? 'unknown-receiver' : 'unreadable';
       observer.failed(entry.receiver, reason);
       log.warn({ key: entry.id, receiver: entry.receiver, reason }, 'an entry cannot be sent from here');
-      const settlement = { status: 'retry', dueAtMs: now + UNKNOWN_AGAIN_MS } as const;
+      const isHopeless = now - entry.createdAtMs > GIVE_UP_AFTER_MS;
+      if (isHopeless) log.error({ key: entry.id }, 'nobody could send a message for a week; it is given up');
+      const settlement: Settlement = isHopeless
+        ? { status: 'done' }
+        : { status: 'retry', dueAtMs: now + UNKNOWN_AGAIN_MS };
       await ledger.settle({ service, id: entry.id, token, settlement });
     }
     // A full hand: there may be more, and more may be for other receivers.
@@ -144,7 +149,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     start() {
-      sweeper ??= setInterval(() => void pump(), options.sweepMs);
+      sweeper ??= setInterval(() => {
+        // One at a time: on a slow store sweeps must not pile up.
+        sweeping ??= pump().finally(() => {
+          sweeping = null;
+        });
+      }, options.sweepMs);
     },
     pump,
     sendDirectly(announcements) {

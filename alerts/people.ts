@@ -18,7 +18,7 @@ export const TOPICS = { silences: 'silences', acknowledgements: 'acknowledgement
 const epochMs = z.number();
 const person = z.string().min(1).max(128);
 
-export const silenceSchema = z.object({
+const silenceSchema = z.object({
   id: z.string(),
   service: z.string(),
   step: z.enum([...STEPS, '*']),

@@ -1,20 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Alert, entryId, type Severity, type Step, severityAtLeast, type Where } from './alert.ts';
+import type { Alert, Severity, Step, Where } from './alert.ts';
 import { createDesk, type Desk } from './desk.ts';
 import { createDispatcher } from './dispatcher.ts';
 import type { Circumstances, PolicyInput } from './input.ts';
 import type { DeliveryObserver } from './lane.ts';
 import type { Ledger } from './ledger.ts';
 import type { Log } from './log.ts';
+import { ledgerMemory, rehearsedMemory } from './memory.ts';
 import { Mirroring } from './mirroring.ts';
 import { toEntry } from './outbox.ts';
+import { PastStore } from './past-store.ts';
 import type { EventJournal } from './people.ts';
-import { type Announcement, type Decided, decide } from './policy.ts';
+import { type Decided, decide } from './policy.ts';
 import type { MessageReceiver, MirrorReceiver, Receiver } from './receiver.ts';
 import type { AlertSettings } from './settings.ts';
 import { type Standing, standingsOf } from './standing.ts';
-import { EMPTY_STATE, type PolicyState, readState } from './state.ts';
-import { StoreLoss } from './store-loss.ts';
 import { type TestResult, testNotify } from './test-notify.ts';
 
 export interface AlertingOptions {
@@ -59,9 +59,6 @@ export const DEFAULT_TIMING: Timing = {
 
 /** Times a decision is made anew because another daemon decided first; each time the state is read again. */
 const DECIDE_ATTEMPTS = 10;
-/** Ids sent past the store that are remembered, so that they are not sent again through it. */
-const DIRECT_IDS_MAX = 1_000;
-
 export interface AlertingStatus {
   readonly firing: readonly { readonly service: string; readonly step: Step; readonly severity: Severity }[];
   /** null when the store did not answer. */
@@ -98,7 +95,7 @@ export interface Alerting {
 }
 
 export function createAlerting(options: AlertingOptions): Alerting {
-  const { ledger, log, nowMs, random, observer, receivers, dryRun, settings } = options;
+  const { log, nowMs, random, observer, receivers, dryRun, settings } = options;
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const routes = receivers.map((receiver) => receiver.route);
   const byMessage = receivers.filter((one): one is MessageReceiver => one.kind === 'message');
@@ -107,11 +104,16 @@ export function createAlerting(options: AlertingOptions): Alerting {
   const desk = createDesk(options.journal, nowMs);
   const dispatcher = createDispatcher({ ...options, ...timing, receivers: byMessage });
   const standing = new Map<string, readonly Standing[]>();
-  const rehearsed = new Map<string, PolicyState>();
-  const unstored = new Map<string, Announcement>();
-  const sentDirectly = new Set<string>();
-  const loss = new StoreLoss(settings.blind.silentMs);
-  let directTimer: NodeJS.Timeout | undefined;
+  const memory = dryRun ? rehearsedMemory() : ledgerMemory(options.ledger, nowMs, log);
+  const pastStore = new PastStore({
+    receivers: byMessage,
+    nowMs,
+    log,
+    dryRun,
+    directAfterMs: timing.directAfterMs,
+    lossAfterMs: settings.blind.silentMs,
+    send: dispatcher.sendDirectly,
+  });
 
   const mirrorings = byMirror.flatMap(({ name, replicas }) =>
     replicas.map(
@@ -133,52 +135,29 @@ export function createAlerting(options: AlertingOptions): Alerting {
     return [...standing.values()].flat().flatMap(({ alert, told }) => (told.includes(receiver) ? alert : []));
   }
 
-  async function load(service: string): Promise<{ version: number; state: PolicyState }> {
-    if (dryRun) return { version: 0, state: rehearsed.get(service) ?? EMPTY_STATE };
-    const { version, state: stored } = await ledger.load(service);
-    const state = readState(stored);
-    if (state !== 'unreadable') return { version, state };
-    // Starting over repeats what still fires; refusing to decide would say nothing at all.
-    log.error({ service }, 'the alert state was written by another version; starting over');
-    return { version, state: { ...EMPTY_STATE, firstEpisode: Math.floor(nowMs() / 1_000) } };
-  }
-
   /** @returns false when another daemon decided first */
   async function commit(service: string, version: number, decided: Decided): Promise<boolean> {
-    if (dryRun) {
-      rehearsed.set(service, decided.state);
-      return true;
-    }
     const queued = decided.announcements.filter(
-      ({ id, receiver }) => messaged.has(receiver) && !sentDirectly.has(id),
+      ({ id, receiver }) => messaged.has(receiver) && !pastStore.wasSent(id),
     );
-    const entries = queued.map(toEntry);
     try {
-      const isOurs = await ledger.commit({
-        service,
-        expectedVersion: version,
-        state: decided.state,
-        entries,
-      });
-      if (isOurs && entries.length > 0) void dispatcher.pump([service]);
+      const entries = queued.map(toEntry);
+      const isOurs = await memory.save(service, { version, state: decided.state, entries });
+      if (isOurs && entries.length > 0 && !dryRun) void dispatcher.pump([service]);
       return isOurs;
     } catch (error) {
-      for (const announcement of queued) unstored.set(announcement.id, announcement);
-      if (unstored.size > 0) directTimer ??= setTimeout(sendUnstored, timing.directAfterMs);
+      pastStore.hold(queued);
       throw error;
     }
   }
 
-  function sendUnstored(): void {
-    directTimer = undefined;
-    if (unstored.size === 0) return;
-    log.error({ count: unstored.size }, 'the store does not take what was decided; sending past it');
-    dispatcher.sendDirectly([...unstored.values()]);
-    for (const id of unstored.keys()) sentDirectly.add(id);
-    unstored.clear();
-    for (const id of sentDirectly) {
-      if (sentDirectly.size <= DIRECT_IDS_MAX) break;
-      sentDirectly.delete(id);
+  /** Where it fails is good to know and no reason to be late. */
+  async function locate(service: string, where: () => Promise<Where | null>): Promise<Where | null> {
+    try {
+      return await where();
+    } catch (error) {
+      log.warn({ service, error: String(error) }, 'could not ask where entries fail');
+      return null;
     }
   }
 
@@ -189,7 +168,7 @@ export function createAlerting(options: AlertingOptions): Alerting {
   ): Promise<Decided> {
     const { silences, acknowledgements } = await desk.inForce();
     for (let attempt = 0; attempt < DECIDE_ATTEMPTS; attempt += 1) {
-      const { version, state } = await load(service);
+      const { version, state } = await memory.load(service);
       const input: PolicyInput = {
         ...circumstances,
         service,
@@ -202,15 +181,13 @@ export function createAlerting(options: AlertingOptions): Alerting {
       };
       const first = decide(state, input);
       const isSaying = first.announcements.length > 0;
-      const located = isSaying ? { ...input, where: await where() } : input;
+      const located = isSaying ? { ...input, where: await locate(service, where) } : input;
       const decided = isSaying ? decide(state, located) : first;
       const isUnchanged = !isSaying && isDeepStrictEqual(decided.state, state);
       if (!isUnchanged && !(await commit(service, version, decided))) continue;
-      // Whatever was held back of this service is in the store by now, or was decided anew.
-      for (const { id, alert } of unstored.values()) if (alert.service === service) unstored.delete(id);
       if (isSaying) report(decided);
       show(service, decided, located);
-      announceLoss(loss.succeeded(nowMs()));
+      pastStore.evaluated(service);
       return decided;
     }
     throw new Error(`ALERTS_CONTENDED: the state of ${service} changed ${DECIDE_ATTEMPTS} times; try again`);
@@ -226,18 +203,11 @@ export function createAlerting(options: AlertingOptions): Alerting {
   }
 
   function show(service: string, decided: Decided, input: PolicyInput): void {
+    // After a start what fires is shown at once, or an Alertmanager would end it meanwhile.
+    const isFirst = !standing.has(service);
     standing.set(service, standingsOf(decided.state, input));
     const isNew = decided.announcements.some(({ receiver }) => !messaged.has(receiver));
-    if (isNew && !dryRun) for (const mirroring of mirrorings) mirroring.poke();
-  }
-
-  /** Past the store, which is the thing that is missing; everybody who wants grave alerts hears it. */
-  function announceLoss(alert: Alert | null): void {
-    if (alert === null) return;
-    log.error({ key: alert.key, kind: alert.kind, dryRun }, 'the store does not answer, or does again');
-    if (dryRun) return;
-    const heard = byMessage.filter(({ route }) => severityAtLeast(alert.severity, route.minSeverity));
-    dispatcher.sendDirectly(heard.map(({ name }) => ({ id: entryId(alert, name), receiver: name, alert })));
+    if ((isNew || isFirst) && !dryRun) for (const mirroring of mirrorings) mirroring.poke();
   }
 
   return {
@@ -247,13 +217,12 @@ export function createAlerting(options: AlertingOptions): Alerting {
       for (const mirroring of mirrorings) mirroring.start();
     },
     async stop() {
-      clearTimeout(directTimer);
-      sendUnstored();
+      pastStore.flush();
       for (const mirroring of mirrorings) await mirroring.stop();
       await dispatcher.stop();
     },
     consider,
-    evaluationFailed: () => announceLoss(loss.failed(nowMs())),
+    evaluationFailed: () => pastStore.failed(),
     standings: () => [...standing.values()].flat(),
     desk,
     async status() {

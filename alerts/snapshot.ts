@@ -33,7 +33,8 @@ export function snapshotOf(episode: Episode, input: PolicyInput, state: PolicySt
   // An ended month speaks with its own figures; without them it says nothing of numbers rather than this month's.
   const month = episode.month || reading?.month;
   const ofMonth = [reading, ...input.closed].find((one) => one?.month === month) ?? null;
-  const entry = reading && entryOf(reading, input);
+  // What an ended month's alert says of numbers is about that month; the failing entry of now is not.
+  const entry = reading && month === reading.month ? entryOf(reading, input) : null;
   return {
     service: input.service,
     step: episode.step,

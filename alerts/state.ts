@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Alert, type AlertState, episodeKey, RESOLVE_REASONS, STEPS, type Step } from './alert.ts';
+import { type Alert, episodeKey, RESOLVE_REASONS, STEPS, type Step } from './alert.ts';
 
 /**
  * What the policy remembers of one service between two decisions. Plain JSON, kept by the ledger: timers,
@@ -9,7 +9,7 @@ import { type Alert, type AlertState, episodeKey, RESOLVE_REASONS, STEPS, type S
 const epochMs = z.number();
 
 /** One run of a step from pending to resolved. The last one of each step, month and line is kept. */
-export const episodeSchema = z.object({
+const episodeSchema = z.object({
   step: z.enum(STEPS),
   /** '' for steps that belong to no service month. */
   month: z.string(),
@@ -35,7 +35,7 @@ export const episodeSchema = z.object({
 });
 export type Episode = Readonly<z.infer<typeof episodeSchema>>;
 
-export const policyStateSchema = z.object({
+const policyStateSchema = z.object({
   version: z.literal(1),
   /** First instant at which an agent was known to be alive; what was before is nobody's blindness. */
   watchedSinceMs: epochMs.nullable(),
@@ -65,10 +65,6 @@ export function sameWatch(a: Watch, b: Watch): boolean {
 
 export function keyOf(service: string, episode: Episode): string {
   return episodeKey({ service, ...episode });
-}
-
-export function isIn(episode: Episode | undefined, state: AlertState): episode is Episode {
-  return episode?.state === state;
 }
 
 /** What the ledger returned: null before the first commit, 'unreadable' when another version wrote it. */

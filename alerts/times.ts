@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** "UTC+8", "UTC-3:30", "UTC". */
-export function zoneName(atMs: number, timeZone: string): string {
+function zoneName(atMs: number, timeZone: string): string {
   const minutes = offsetMinutesAt(timeZone, atMs);
   if (minutes === 0) return 'UTC';
   const size = Math.abs(minutes);

@@ -3,6 +3,9 @@ import { bothTimes, clockTime, dateTime, span } from './times.ts';
 
 /** The sentences of a message: pure text, from an alert and the moment at which it is sent. */
 
+export const OBSERVED =
+  'Observed by roomwatch from the entries it was told of; the provider keeps its own record.';
+
 const TITLES: Readonly<Record<Step, string>> = {
   'entry-failing': 'room entry is failing',
   budget: 'half of the allowed windows are lost',
@@ -56,8 +59,8 @@ function endOf({ step, line, month, resolvedBecause, blind }: Alert): string {
   }
 }
 
-/** "FIRING", "RESOLVED", ... as it stands first in a subject. */
-export function statusOf(alert: Alert, wasUndelivered: boolean): string {
+/** "critical", "resolved", ... as it stands first in a subject. */
+function statusOf(alert: Alert, wasUndelivered: boolean): string {
   const words: Readonly<Record<Kind, string>> = {
     firing: alert.severity,
     reminder: `${alert.severity}, reminder ${alert.reminder}`,
@@ -67,12 +70,22 @@ export function statusOf(alert: Alert, wasUndelivered: boolean): string {
   return alert.test ? 'TEST' : words[alert.kind];
 }
 
+/** "[critical] acme: room entry is failing". */
+export function headline(alert: Alert, wasUndelivered: boolean): string {
+  return `[${statusOf(alert, wasUndelivered)}] ${nameOf(alert)}: ${titleOf(alert)}`;
+}
+
+export function nameOf(alert: Alert): string {
+  if (alert.test) return 'roomwatch';
+  return alert.service === '*' ? 'all services' : plain(alert.service);
+}
+
 /** The sentence that a woken engineer reads first: what is lost if nothing changes, or what is so. */
 export function firstLine(alert: Alert, nowMs: number): string {
   if (alert.test) return 'This is a test: nothing is wrong, and this receiver can be reached.';
   if (alert.kind === 'resolved') return resolution(alert);
   if (alert.kind === 'acknowledged') {
-    return `Acknowledged by ${alert.acknowledgedBy ?? 'somebody'}: no reminders until it is resolved.`;
+    return `Acknowledged by ${plain(alert.acknowledgedBy ?? 'somebody')}: no reminders until it is resolved.`;
   }
   switch (alert.step) {
     case 'blind':
@@ -101,6 +114,12 @@ export function ifNothingChanges(alert: Alert, nowMs: number): string | null {
   // The message may come late: then the moment is over and is not promised again.
   if (inMs <= 0) return `Had it continued, ${fall.target} % was lost at ${clockTime(fall.atMs, timeZone)}.`;
   return `If this continues, ${fall.target} % is lost at ${clockTime(fall.atMs, timeZone)} (in ${span(inMs)}): ${left}.`;
+}
+
+/** The countdown, where the first line had something graver to say; empty otherwise. */
+export function countdown(alert: Alert, nowMs: number): string[] {
+  const sentence = alert.kind === 'resolved' ? null : ifNothingChanges(alert, nowMs);
+  return sentence === null || sentence === firstLine(alert, nowMs) ? [] : [sentence];
 }
 
 function outlook(alert: Alert): string {
@@ -164,7 +183,7 @@ function resolution(alert: Alert): string {
 }
 
 /** "10 %" or "10 % of the monthly fee (123.45 USD)". */
-export function voucher(share: number, figures: Figures): string {
+function voucher(share: number, figures: Figures): string {
   const amount = figures.voucher !== null && figures.voucherPercent === share ? ` (${figures.voucher})` : '';
   return `${share} % of the monthly fee${amount}`;
 }

@@ -13,7 +13,7 @@ export interface AlertmanagerOptions extends Links {
 }
 
 /** A firing alert ends by itself when nobody has shown it for this long: four times the pace of showing it. */
-export const FIRING_FOR_MS = 4 * 60_000;
+const FIRING_FOR_MS = 4 * 60_000;
 /** Alerts of one request; Prometheus sends as many. */
 const ALERTS_PER_POST = 256;
 

@@ -1,5 +1,6 @@
 import type { Alert } from '../alert.ts';
-import { type Item, pageUrl } from '../message.ts';
+import { pageUrl } from '../facts.ts';
+import type { Item } from '../message.ts';
 import { firstLine, ifNothingChanges, shares, titleOf } from '../words.ts';
 
 /** Where links in messages lead. */

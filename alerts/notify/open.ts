@@ -1,7 +1,8 @@
 import { STEPS, type Step } from '../alert.ts';
-import type { AlertingConfig, ReceiverConfig } from '../config.ts';
+import type { AlertingConfig } from '../config.ts';
 import type { Route } from '../input.ts';
 import type { MessageReceiver, Receiver } from '../receiver.ts';
+import type { ReceiverConfig } from '../receiver-config.ts';
 import { type AlertSettings, DEFAULT_SETTINGS, type StepTiming } from '../settings.ts';
 import { openAlertmanager } from './alertmanager.ts';
 import { openEmail } from './email.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Alert, Severity } from '../alert.ts';
-import { type Item, pageUrl } from '../message.ts';
+import { pageUrl } from '../facts.ts';
+import type { Item } from '../message.ts';
 import { firstLine, plain, titleOf } from '../words.ts';
 import { postJson } from './http.ts';
 import { annotationsOf, type Links } from './labels.ts';

@@ -1,6 +1,6 @@
-import { FULL_ITEMS, type Item, pageUrl, render } from '../message.ts';
-import { bothTimes } from '../times.ts';
-import { display, firstLine, ifNothingChanges, plain, shares, statusOf, titleOf, windows } from '../words.ts';
+import { factsOf } from '../facts.ts';
+import { FULL_ITEMS, type Item, type RenderOptions, render } from '../message.ts';
+import { countdown, firstLine, headline, plain } from '../words.ts';
 import { postJson } from './http.ts';
 import type { Links } from './labels.ts';
 import { type Notifier, refused, SENT } from './notifier.ts';
@@ -40,7 +40,8 @@ export function openSlack(options: SlackOptions): Notifier {
 }
 
 function messageOf(items: readonly Item[], links: Links, nowMs: number): object {
-  const message = render(items, { ...links, nowMs, pictureCid: null });
+  const options: RenderOptions = { ...links, nowMs, pictureCid: null };
+  const message = render(items, options);
   const blocks: object[] = [
     {
       type: 'header',
@@ -51,7 +52,7 @@ function messageOf(items: readonly Item[], links: Links, nowMs: number): object 
   let told = 0;
   // One block is kept for what does not fit.
   for (const item of items.slice(0, FULL_ITEMS)) {
-    const text = cut(sectionOf(item, links, nowMs), SECTION_CHARACTERS);
+    const text = cut(sectionOf(item, options), SECTION_CHARACTERS);
     if (blocks.length >= BLOCKS - 1 || characters + text.length > MESSAGE_CHARACTERS - REST_CHARACTERS) break;
     blocks.push({ type: 'section', text: { type: 'mrkdwn', text } });
     characters += text.length;
@@ -66,34 +67,21 @@ function messageOf(items: readonly Item[], links: Links, nowMs: number): object 
   return { text, blocks };
 }
 
-function sectionOf({ alert, wasUndelivered, insteadOf }: Item, links: Links, nowMs: number): string {
-  const { figures, where } = alert;
-  const first = firstLine(alert, nowMs);
-  const countdown = alert.kind === 'resolved' ? null : ifNothingChanges(alert, nowMs);
-  const lines = [
-    `*${escapeSlack(first)}*`,
-    escapeSlack(`[${statusOf(alert, wasUndelivered)}] ${plain(alert.service)}: ${titleOf(alert)}`),
-    countdown !== null && countdown !== first ? escapeSlack(countdown) : '',
-    figures
-      ? escapeSlack(
-          `Lost ${windows(figures.lost)} of ${figures.allowed} allowed in ${figures.month}, ${windows(figures.left)} left; availability at most ${display(figures)}.`,
-        )
-      : '',
-    where && where.failures > 0
-      ? escapeSlack(
-          `Where: ${[where.regions, where.platforms, where.codes].map((list) => shares(list, where.failures)).join('; ')}`,
-        )
-      : '',
-    `Since ${escapeSlack(bothTimes(alert.sinceMs, alert.timeZone))}.`,
-    insteadOf === null ? '' : escapeSlack(`Instead of ${plain(insteadOf)}, which refused this message.`),
-    links.externalUrl ? `<${escapeSlack(pageUrl(links.externalUrl, alert))}|The month on the page>` : '',
-    links.runbookUrl ? `<${escapeSlack(links.runbookUrl)}|Runbook>` : '',
-  ];
-  return lines.filter((line) => line !== '').join('\n');
+function sectionOf(item: Item, options: RenderOptions): string {
+  const { alert, wasUndelivered } = item;
+  const rows = factsOf(item, options).map(({ name, value, isLink }) =>
+    isLink ? `<${escapeSlack(value)}|${name}>` : `_${name}_ ${escapeSlack(value)}`,
+  );
+  return [
+    `*${escapeSlack(firstLine(alert, options.nowMs))}*`,
+    escapeSlack(headline(alert, wasUndelivered)),
+    ...countdown(alert, options.nowMs).map(escapeSlack),
+    ...rows,
+  ].join('\n');
 }
 
 /** The three characters that Slack reads as markup of its own; `<!channel>` in a label must not wake everybody. */
-export function escapeSlack(text: string): string {
+function escapeSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 

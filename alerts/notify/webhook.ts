@@ -19,7 +19,7 @@ export interface WebhookOptions extends Links {
 const ALERTS_PER_POST = 256;
 /** Alertmanager's "not ended". */
 const NEVER = '0001-01-01T00:00:00Z';
-export const SIGNATURE_HEADER = 'roomwatch-signature';
+const SIGNATURE_HEADER = 'roomwatch-signature';
 
 /**
  * Posts JSON in the shape of Alertmanager's webhook, version 4, so that what consumes that consumes this.

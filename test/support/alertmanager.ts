@@ -28,19 +28,34 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** A port that was free a moment ago may be taken by another test when the program binds it. */
+const START_ATTEMPTS = 3;
+
 /**
  * Starts Debian's prometheus-alertmanager on a free port of the loopback, with its data in a temporary directory.
  * @param options.webhookUrl where it sends what fires, and what is resolved
  */
 export async function startAlertmanager(options: { webhookUrl: string }): Promise<RunningAlertmanager> {
   const directory = await mkdtemp(join(tmpdir(), 'roomwatch-am-'));
-  const port = await freePort();
   const config = [
     'route: {receiver: hook, group_by: [alertname, service], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h}',
     'receivers:',
     `  - {name: hook, webhook_configs: [{url: '${options.webhookUrl}', send_resolved: true}]}`,
   ];
   await writeFile(join(directory, 'alertmanager.yml'), `${config.join('\n')}\n`);
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      return runningAt(port, directory, await launch(directory, port));
+    } catch (error) {
+      if (attempt < START_ATTEMPTS) continue;
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+}
+
+async function launch(directory: string, port: number): Promise<ChildProcess> {
   const child = spawn(
     'prometheus-alertmanager',
     [
@@ -52,16 +67,25 @@ export async function startAlertmanager(options: { webhookUrl: string }): Promis
     { stdio: 'ignore' },
   );
   running.add(child);
-  const url = `http://127.0.0.1:${port}`;
-  const failed = new Promise<never>((_, reject) => {
+  const ended = new Promise<never>((_, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) =>
       reject(error.code === 'ENOENT' ? new Error(missing('prometheus-alertmanager')) : error),
     );
     child.once('exit', (code) => reject(new Error(`prometheus-alertmanager ended with ${code}`)));
   });
-  failed.catch(() => {});
-  const up = waitFor('prometheus-alertmanager', async () => (await fetch(`${url}/-/ready`)).ok);
-  await Promise.race([up, failed]);
+  ended.catch(() => {});
+  const up = waitFor(
+    'prometheus-alertmanager',
+    async () => (await fetch(`http://127.0.0.1:${port}/-/ready`)).ok && child.exitCode === null,
+    { withinMs: 20_000 },
+  );
+  up.catch(() => {});
+  await Promise.race([up, ended]);
+  return child;
+}
+
+function runningAt(port: number, directory: string, child: ChildProcess): RunningAlertmanager {
+  const url = `http://127.0.0.1:${port}`;
   return {
     url,
     port,
