@@ -14,6 +14,11 @@ import type { Turns, TurnTaker } from './turns.ts';
 
 /** Bytes of a close reason, by RFC 6455. */
 const CLOSE_REASON_BYTES = 123;
+/**
+ * Batches of one agent that are decoded and not yet in the books; the next ones wait as bytes. Rounds of store
+ * calls are milliseconds apart, so more would only be more objects for the garbage collector to carry along.
+ */
+const DECODED_AHEAD = 16;
 /** Frames besides batches (ping, pong, hello) that may wait together with a full credit of batches. */
 const CONTROL_FRAMES = 16;
 /** An agent that goes on sending is acknowledged this often in each credit of batches. */
@@ -110,7 +115,7 @@ export class Connection implements SessionPeer, TurnTaker {
 
   hasWork(): boolean {
     if (this.#queue.length === 0 || this.#state === 'opening' || this.#conflictSeq !== null) return false;
-    return this.#session === null || this.#session.waiting.length < this.#context.limits.credit;
+    return this.#session === null || this.#session.waiting.length < DECODED_AHEAD;
   }
 
   takeTurn(): number {
