@@ -13,6 +13,8 @@ const needed = {
   'prometheus-alertmanager': 'prometheus-alertmanager',
   amtool: 'prometheus-alertmanager',
   chromium: 'chromium',
+  openssl: 'openssl',
+  prlimit: 'util-linux',
 };
 
 const isOnPath = (program) =>
