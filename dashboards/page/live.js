@@ -1,10 +1,12 @@
-// What keeps the page current: the daemon's events where it offers them, else a question every few seconds.
+// What keeps the page current: the daemon's events, and where they cannot be had a question every few seconds.
 
 const POLL_MS = 5_000;
 /** Readings come with every batch; a person reads at most this fast. */
 const SETTLE_MS = 1_000;
 /** Even with events, ask now and then: a proxy can hold a stream open and empty. */
 const DOUBT_MS = 30_000;
+/** After a refusal. */
+const REFUSED_MS = 60_000;
 
 /**
  * @param {object} listeners
@@ -43,24 +45,29 @@ export function live({ refresh, concerns }) {
     within(Math.min(againInMs, hasEvents ? DOUBT_MS : POLL_MS));
   }
 
-  const events = new EventSource('/api/v1/events');
-  events.addEventListener('open', () => {
-    hasEvents = true;
-  });
-  events.addEventListener('error', () => {
-    // The browser tries again by itself unless the daemon said no (404: it has no events; 401: it wants a token,
-    // which an EventSource cannot send). Until the stream is open the page asks.
-    hasEvents = false;
-    within(POLL_MS);
-  });
-  events.addEventListener('reading', (event) => {
-    const { service, month } = JSON.parse(event.data);
-    // Of another service only a number in the list changes; that can wait.
-    within(concerns(service, month) ? SETTLE_MS : POLL_MS);
-  });
+  function listen() {
+    const events = new EventSource('/api/v1/events');
+    events.addEventListener('open', () => {
+      hasEvents = true;
+    });
+    events.addEventListener('error', () => {
+      // The browser tries again by itself, unless it was refused: too many listen already, a proxy is in trouble,
+      // or a token is wanted, which an EventSource cannot send. Until the stream is open the page asks.
+      hasEvents = false;
+      within(POLL_MS);
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, REFUSED_MS);
+    });
+    events.addEventListener('reading', (event) => {
+      const { service, month } = JSON.parse(event.data);
+      // Of another service only a number in the list changes; that can wait.
+      within(concerns(service, month) ? SETTLE_MS : POLL_MS);
+    });
+  }
 
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') within(0);
-  });
-  return { now: () => within(0) };
+  const now = () => within(0);
+  document.addEventListener('visibilitychange', now);
+  addEventListener('online', now);
+  addEventListener('offline', now);
+  listen();
+  return { now };
 }

@@ -25,8 +25,8 @@ import { showNothing, showWelcome } from './welcome.js';
 
 /** @import { MonthView, Headline } from './types.d.ts' */
 
-/** Older than this the numbers are called stale: three polls missed. */
-const STALE_MS = 15_000;
+/** Older than this the numbers are called stale, whatever the reason; a failure calls them so at once. */
+const STALE_MS = 45_000;
 
 let route = readRoute(location.hash);
 /** @type {readonly Headline[]} */
@@ -34,6 +34,7 @@ let headlines = [];
 /** @type {MonthView | null} */
 let view = null;
 let refreshedAtMs = 0;
+let hasFailed = false;
 let announced = '';
 /** What each part of the page shows, so that an unchanged one keeps its focus and its selection. */
 /** @type {Map<string, string>} */
@@ -72,8 +73,10 @@ async function refresh() {
     }
     showServices(headlines, service, route.month);
     refreshedAtMs = Date.now();
+    hasFailed = false;
     byId('trouble', HTMLParagraphElement).hidden = true;
   } catch (error) {
+    hasFailed = true;
     showTrouble(error, false);
   }
   showFreshness();
@@ -217,7 +220,7 @@ function showFreshness() {
   const freshness = byId('freshness', HTMLParagraphElement);
   if (refreshedAtMs === 0) return;
   const age = Date.now() - refreshedAtMs;
-  freshness.dataset.state = age > STALE_MS ? 'stale' : 'fresh';
+  freshness.dataset.state = hasFailed || age > STALE_MS ? 'stale' : 'fresh';
   fill(freshness, `updated ${agoText(age)}`);
 }
 
