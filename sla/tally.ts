@@ -25,7 +25,7 @@ export interface Tally {
   markWatched(): void;
   /** The minutes so far; the same arrays at every call. */
   facts(): MinuteFacts;
-  /** Counts that reached COUNTER_MAX and lost an increment. */
+  /** Outcomes that a minute at COUNTER_MAX attempts had no or not enough room for. */
   readonly saturated: number;
 }
 
@@ -41,11 +41,6 @@ export function createTally(firstMinute: number, minuteCount: number): Tally {
   let last = Number.NEGATIVE_INFINITY;
   let saturated = 0;
 
-  const increase = (at: number, n: number) => {
-    const sum = facts.tallies[at]! + n;
-    if (sum > COUNTER_MAX) saturated += 1;
-    facts.tallies[at] = Math.min(sum, COUNTER_MAX);
-  };
   return {
     add({ startedAtMs, result, count }, cause) {
       const minute = Math.floor(startedAtMs / 60_000);
@@ -53,8 +48,13 @@ export function createTally(firstMinute: number, minuteCount: number): Tally {
       if (minute > last) last = minute;
       const at = minute - firstMinute;
       if (at < 0 || at >= minuteCount) return false;
-      increase(at * MEASURE_COUNT + MEASURE_INDEX.attempts, count);
-      if (result === 'failed') increase(at * MEASURE_COUNT + MEASURE_INDEX[cause], count);
+      const { tallies } = facts;
+      const attempts = at * MEASURE_COUNT + MEASURE_INDEX.attempts;
+      // What does not fit is neither attempt nor failure, or a minute would hold more failures than attempts.
+      const counted = Math.min(count, COUNTER_MAX - tallies[attempts]!);
+      if (counted < count) saturated += 1;
+      tallies[attempts]! += counted;
+      if (result === 'failed') tallies[at * MEASURE_COUNT + MEASURE_INDEX[cause]]! += counted;
       return true;
     },
     markAlive(minute) {

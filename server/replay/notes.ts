@@ -28,7 +28,7 @@ export function replayNotes(
   if (afterNow > 0) notes.push(`${records(afterNow)} left out: at or after --now`);
   if (saturated > 0) {
     notes.push(
-      `${saturated} counts cut off: a minute holds at most 4,294,967,295 attempts; check the counts`,
+      `${records(saturated)} cut short: a minute holds at most 4,294,967,295 attempts; check the counts`,
     );
   }
   if (idsForgottenEarly > 0) {

@@ -26,7 +26,7 @@ export interface ReplayCounts {
   /** Started at or after the instant that the reading is made for. */
   readonly afterNow: number;
   readonly repeated: number;
-  /** Counts that were cut off at what a minute's counter holds. */
+  /** Records that a minute had no or not enough room for. */
   readonly saturated: number;
   readonly idsForgottenEarly: number;
 }

@@ -231,6 +231,24 @@ describe('what is read', () => {
   });
 });
 
+describe('counts that no minute can hold', () => {
+  it('are cut short and said so, and never leave more failures than attempts', async () => {
+    const failed = (cause: string) => outcome({ result: 'failed', cause, count: 1_000_000 });
+    const path = file('huge.ndjson', failed('provider').repeat(3_000) + failed('unknown').repeat(3_000));
+    const run = await replay([path, ...ACME, '--json']);
+    expect(run.code).toBe(0);
+    expect(run.stderr).toBe(
+      '1,706 records cut short: a minute holds at most 4,294,967,295 attempts; check the counts\n',
+    );
+    const { attempts, failures } = JSON.parse(run.stdout) as Reading;
+    expect({ attempts, ...failures }).toMatchObject({
+      attempts: 2 ** 32 - 1,
+      provider: 3e9,
+      unknown: 2 ** 32 - 1 - 3e9,
+    });
+  });
+});
+
 describe('bad records', () => {
   const path = file(
     'bad.ndjson',
