@@ -13,8 +13,8 @@ import { byId, element, fill } from './element.js';
  * @param {(key: string) => void} shown.onAcknowledge
  */
 export function showAlerts({ month, alerts, onAcknowledge }) {
-  byId('alerts-section', HTMLElement).hidden = alerts === null;
-  const box = byId('alerts', HTMLDivElement);
+  byId('alerts-section').hidden = alerts === null;
+  const box = byId('alerts');
   if (alerts === null) return;
   if (alerts.length === 0) {
     fill(box, element('p', { class: 'empty' }, 'Nothing fires.'));

@@ -3,7 +3,7 @@
 
 import { drawCell, lookOf } from './calendar-cells.js';
 import { clock, dayLabel } from './contract-time.js';
-import { byId } from './element.js';
+import { byId, byIdAs } from './element.js';
 
 /** @import { ContractMonth, WindowCell, Brush } from './types.d.ts' */
 
@@ -32,9 +32,9 @@ const COLOURS = [
  * @param {(place: number) => void} listeners.onChoose  a click, or Enter
  */
 export function calendar({ onPoint, onChoose }) {
-  const grid = byId('grid', HTMLDivElement);
-  const canvas = byId('month-picture', HTMLCanvasElement);
-  const cursor = byId('cursor', HTMLDivElement);
+  const grid = byId('grid');
+  const canvas = byIdAs('month-picture', HTMLCanvasElement);
+  const cursor = byId('cursor');
   /** @type {{ month: ContractMonth, cells: readonly (WindowCell | undefined)[] } | null} */
   let shown = null;
   let at = 0;

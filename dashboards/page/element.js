@@ -26,17 +26,43 @@ export function fill(parent, ...children) {
   parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined).map(asNode));
 }
 
+/** An element of index.html. @param {string} id */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`index.html has no element with the id ${id}`);
+  return found;
+}
+
 /**
- * An element of index.html by its id.
+ * One of index.html that has more to it than any element.
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} kind
  * @returns {T}
  */
-export function byId(id, kind) {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`index.html has no ${kind.name} with the id ${id}`);
+export function byIdAs(id, kind) {
+  const found = byId(id);
+  if (!(found instanceof kind)) throw new Error(`${id} of index.html is no ${kind.name}`);
   return found;
+}
+
+/**
+ * The rows of a table; the first cell of each names it.
+ * @param {HTMLTableElement} table
+ * @param {readonly string[]} head
+ * @param {readonly (readonly (string | number)[])[]} rows
+ */
+export function fillTable(table, head, rows) {
+  const line = (/** @type {readonly (string | number)[]} */ cells, /** @type {boolean} */ isHead) =>
+    element(
+      'tr',
+      {},
+      ...cells.map((cell, i) =>
+        isHead || i === 0 ? element('th', { scope: isHead ? 'col' : 'row' }, cell) : element('td', {}, cell),
+      ),
+    );
+  const body = rows.map((row) => line(row, false));
+  table.append(element('thead', {}, line(head, true)), element('tbody', {}, ...body));
 }
 
 /** @param {Node | string | number} child */

@@ -12,11 +12,11 @@ const FORMATS = /** @type {const} */ (['html', 'json', 'csv', 'text']);
 export function showEvidence(reading, onFailure) {
   const { service, month, claim } = reading;
   fill(
-    byId('statement-words', HTMLParagraphElement),
+    byId('statement-words'),
     `Every window with its counts, the exclusions and a hash that shows any later change. A claim for this month can be made from ${longDate(claim.opens)} to ${longDate(claim.deadline)}, in the support ticket system of the provider (clause 3.2).`,
   );
   fill(
-    byId('statements', HTMLParagraphElement),
+    byId('statements'),
     ...FORMATS.map((format) => {
       const path = servicePath(service, `statement?month=${month}&format=${format}`);
       const name = `roomwatch-${service}-${month}.${format === 'text' ? 'txt' : format}`;

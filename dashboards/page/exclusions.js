@@ -3,7 +3,7 @@
 
 import { callJson } from './api.js';
 import { localTime, zoneLabel, zoneSuffix } from './contract-time.js';
-import { byId, element, fill } from './element.js';
+import { byId, byIdAs, element, fill } from './element.js';
 
 /** @import { ContractMonth, ExclusionRecord } from './types.d.ts' */
 
@@ -35,10 +35,10 @@ const CLAUSES = [
  */
 export function showExclusions({ month, exclusions, onWithdraw }) {
   fill(
-    byId('exclusion-zone', HTMLParagraphElement),
+    byId('exclusion-zone'),
     `Times are ${zoneLabel(month)}; every minute that the interval touches is left out.`,
   );
-  const box = byId('exclusions', HTMLDivElement);
+  const box = byId('exclusions');
   if (exclusions.length === 0) {
     fill(box, element('p', { class: 'empty' }, 'None in this month.'));
     return;
@@ -121,9 +121,9 @@ function withdrawal(id, span, onWithdraw) {
  * @param {(error: unknown) => string} listeners.explain  what to say of a refusal
  */
 export function exclusionForm({ current, onAdded, explain }) {
-  const form = byId('exclusion-form', HTMLFormElement);
-  const answer = byId('exclusion-answer', HTMLSpanElement);
-  const notice = byId('notice', HTMLLabelElement);
+  const form = byIdAs('exclusion-form', HTMLFormElement);
+  const answer = byId('exclusion-answer');
+  const notice = byId('notice');
   const clause = /** @type {HTMLSelectElement} */ (form.elements.namedItem('clause'));
   fill(
     clause,
@@ -167,7 +167,7 @@ export function exclusionForm({ current, onAdded, explain }) {
     open(fromMs, toMs) {
       const now = current();
       if (now === null) return;
-      byId('exclusion-fold', HTMLDetailsElement).open = true;
+      byIdAs('exclusion-fold', HTMLDetailsElement).open = true;
       const set = (/** @type {string} */ name, /** @type {number} */ atMs) => {
         const input = /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
         input.value = localTime(now.month, atMs).replace(' ', 'T');

@@ -24,7 +24,7 @@ export async function fetchExplanation(service, month, place) {
 
 /** @param {ContractMonth} month @param {number} place @param {Explanation} explanation */
 export function showExplanation(month, place, { window, state, rule, exclusions, sentences }) {
-  const box = byId('explain', HTMLElement);
+  const box = byId('explain');
   box.hidden = false;
   box.dataset.state = window.verdict === 'down' ? 'lost' : '';
   fill(

@@ -17,15 +17,15 @@ export function showHeadline(reading) {
   const target = targetLine(reading);
   const over = reading.budget.lost - reading.budget.allowed;
   const isOver = Date.parse(reading.asOf) >= Date.parse(reading.period.end);
-  const hero = byId('left-number', HTMLParagraphElement);
+  const hero = byId('left-number');
   hero.dataset.state = over > 0 ? 'lost' : reading.budget.left <= 2 ? 'near' : 'good';
   fill(hero, reading.budget.left);
-  fill(byId('left-words', HTMLParagraphElement), leftWords(reading, isOver));
-  fill(byId('left-more', HTMLParagraphElement), leftMore(reading, target, over, isOver));
+  fill(byId('left-words'), leftWords(reading, isOver));
+  fill(byId('left-more'), leftMore(reading, target, over, isOver));
   pips(reading.budget.allowed, reading.budget.lost);
-  fill(byId('figures', HTMLDListElement), ...keyFigures(reading, target, isOver));
+  fill(byId('figures'), ...keyFigures(reading, target, isOver));
   openWindow(reading);
-  const warnings = byId('warnings', HTMLUListElement);
+  const warnings = byId('warnings');
   const texts = hasClockChange(reading) ? [CLOCK_CHANGE, ...reading.warnings] : reading.warnings;
   warnings.hidden = texts.length === 0;
   fill(warnings, ...texts.map((text) => element('li', {}, text)));
@@ -59,7 +59,7 @@ function leftMore(reading, target, over, isOver) {
 
 /** @param {number} allowed @param {number} lost */
 function pips(allowed, lost) {
-  const row = byId('left-pips', HTMLDivElement);
+  const row = byId('left-pips');
   const total = Math.max(allowed, lost);
   row.hidden = total > PIPS_MAX || total === 0;
   if (row.hidden) return;
@@ -70,7 +70,7 @@ function pips(allowed, lost) {
 
 /** The verdict on the window in progress is often known long before its end. @param {Reading} reading */
 function openWindow(reading) {
-  const line = byId('open-window', HTMLParagraphElement);
+  const line = byId('open-window');
   const open = reading.openWindow;
   line.hidden = open === null;
   if (open === null) return;

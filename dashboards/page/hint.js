@@ -16,18 +16,18 @@ const WIDTH = 280;
  * @param {{ x: number, y: number, below: number }} at
  */
 export function showHint(month, place, cell, at) {
-  const hint = byId('hint', HTMLDivElement);
+  const hint = byId('hint');
   const [title = '', ...rest] = hintText(month, place, cell);
   fill(hint, element('strong', {}, title), ...rest.map((line) => element('div', {}, line)));
   hint.hidden = false;
-  const room = byId('grid', HTMLDivElement).clientWidth;
+  const room = byId('grid').clientWidth;
   hint.style.left = `${Math.max(0, Math.min(at.x - WIDTH / 2, room - WIDTH))}px`;
   const isLow = at.y > hint.offsetHeight + 24;
   hint.style.top = isLow ? `${at.y - hint.offsetHeight - 8}px` : `${at.y + at.below + 8}px`;
 }
 
 export function hideHint() {
-  byId('hint', HTMLDivElement).hidden = true;
+  byId('hint').hidden = true;
 }
 
 /**

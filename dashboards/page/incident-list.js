@@ -17,7 +17,7 @@ const SHOWN_FIRST = 12;
  * @param {(incident: Incident) => void} shown.onExclude
  */
 export function showIncidents({ month, incidents, onChoose, onExclude }) {
-  const box = byId('incidents', HTMLDivElement);
+  const box = byId('incidents');
   if (incidents.length === 0) {
     fill(box, element('p', { class: 'empty' }, 'No window was lost.'));
     return;

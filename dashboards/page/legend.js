@@ -30,5 +30,5 @@ export function showLegend(colours) {
     }
     return element('li', {}, canvas, name);
   });
-  fill(byId('legend', HTMLUListElement), ...samples);
+  fill(byId('legend'), ...samples);
 }

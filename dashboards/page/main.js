@@ -5,7 +5,7 @@ import { ApiError, callJson } from './api.js';
 import { calendar } from './calendar.js';
 import { monthAfter, monthName, placeOf, startMsOf, zoneLabel } from './contract-time.js';
 import { showDayTable } from './day-table.js';
-import { byId, fill } from './element.js';
+import { byId, byIdAs, fill } from './element.js';
 import { showEvidence } from './evidence.js';
 import { exclusionForm, showExclusions } from './exclusions.js';
 import { fetchExplanation, showExplanation } from './explanation.js';
@@ -74,7 +74,7 @@ async function refresh() {
     showServices(headlines, service, route.month);
     refreshedAtMs = Date.now();
     hasFailed = false;
-    byId('trouble', HTMLParagraphElement).hidden = true;
+    byId('trouble').hidden = true;
   } catch (error) {
     hasFailed = true;
     showTrouble(error, false);
@@ -103,21 +103,21 @@ async function showMonth(service, month, currentMonth) {
 
 /** @param {MonthView} shown @param {string} currentMonth */
 function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMonth) {
-  byId('grid', HTMLDivElement).setAttribute('aria-busy', String(cellsAt === null));
-  byId('welcome', HTMLElement).hidden = true;
-  byId('service', HTMLDivElement).hidden = false;
+  byId('grid').setAttribute('aria-busy', String(cellsAt === null));
+  byId('welcome').hidden = true;
+  byId('service').hidden = false;
   document.title = titleOf(reading);
-  fill(byId('service-name', HTMLHeadingElement), reading.service);
-  fill(byId('month-name', HTMLElement), monthName(reading.month));
-  byId('month-before', HTMLAnchorElement).href = routeTo(reading.service, monthAfter(reading.month, -1));
-  const after = byId('month-after', HTMLAnchorElement);
+  fill(byId('service-name'), reading.service);
+  fill(byId('month-name'), monthName(reading.month));
+  byIdAs('month-before', HTMLAnchorElement).href = routeTo(reading.service, monthAfter(reading.month, -1));
+  const after = byIdAs('month-after', HTMLAnchorElement);
   if (reading.month < currentMonth) after.href = routeTo(reading.service, monthAfter(reading.month, 1));
   else after.removeAttribute('href');
 
   redraw('headline', reading, () => showHeadline(reading));
   redraw('outlook', [reading.projection, reading.budget, reading.lines], () => showOutlook(reading));
   redraw('picture', [month, cells], () => {
-    fill(byId('grid-zone', HTMLParagraphElement), `${zoneLabel(month)}, a row a day`);
+    fill(byId('grid-zone'), `${zoneLabel(month)}, a row a day`);
     picture.show(month, cells);
     showLegend(picture.colours());
     showDayTable(month, cells);
@@ -161,7 +161,7 @@ function point(place) {
   }
   const cell = view.cells[place];
   showHint(view.month, place, cell, picture.positionOf(place));
-  byId('grid', HTMLDivElement).setAttribute('aria-valuetext', hintText(view.month, place, cell).join('. '));
+  byId('grid').setAttribute('aria-valuetext', hintText(view.month, place, cell).join('. '));
 }
 
 /** @param {number} place */
@@ -171,7 +171,7 @@ async function explain(place) {
   const { reading, month } = view;
   try {
     showExplanation(month, place, await fetchExplanation(reading.service, month, place));
-    byId('explain', HTMLElement).scrollIntoView({ block: 'nearest' });
+    byId('explain').scrollIntoView({ block: 'nearest' });
   } catch (error) {
     showTrouble(error);
   }
@@ -210,14 +210,14 @@ function complain(error, isAsked = true) {
 
 /** @param {unknown} error @param {boolean} [isAsked] */
 function showTrouble(error, isAsked) {
-  const trouble = byId('trouble', HTMLParagraphElement);
+  const trouble = byId('trouble');
   const text = complain(error, isAsked);
   if (trouble.hidden || trouble.textContent !== text) fill(trouble, text);
   trouble.hidden = false;
 }
 
 function showFreshness() {
-  const freshness = byId('freshness', HTMLParagraphElement);
+  const freshness = byId('freshness');
   if (refreshedAtMs === 0) return;
   const age = Date.now() - refreshedAtMs;
   freshness.dataset.state = hasFailed || age > STALE_MS ? 'stale' : 'fresh';
@@ -228,5 +228,5 @@ function showFreshness() {
 function announce(text) {
   if (text === announced) return;
   announced = text;
-  fill(byId('announcer', HTMLParagraphElement), text);
+  fill(byId('announcer'), text);
 }

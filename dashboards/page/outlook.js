@@ -1,6 +1,6 @@
 // The projection as a picture on a scale of lost windows: what is lost, what is expected, the band, and each line.
 
-import { byId, element, fill } from './element.js';
+import { byId, element, fill, fillTable } from './element.js';
 import { chanceText } from './figures.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
@@ -8,9 +8,9 @@ import { chanceText } from './figures.js';
 /** @param {Reading} reading */
 export function showOutlook(reading) {
   const isOver = Date.parse(reading.asOf) >= Date.parse(reading.period.end);
-  byId('outlook-section', HTMLElement).hidden = isOver;
+  byId('outlook-section').hidden = isOver;
   if (isOver) return;
-  fill(byId('outlook', HTMLDivElement), picture(reading), lines(reading));
+  fill(byId('outlook'), picture(reading), lines(reading));
 }
 
 /** @param {Reading} reading */
@@ -54,39 +54,18 @@ function bar(kind, from, to, text) {
 }
 
 /** @param {Reading} reading */
-function lines(reading) {
-  return element(
-    'table',
-    { class: 'lines' },
-    element('caption', { class: 'unseen' }, 'The lines of the contract'),
-    element(
-      'thead',
-      {},
-      element(
-        'tr',
-        {},
-        ...['Line', 'Windows left', 'Chance to miss', 'Voucher then'].map((name) =>
-          element('th', { scope: 'col' }, name),
-        ),
-      ),
-    ),
-    element(
-      'tbody',
-      {},
-      ...reading.lines.map((line) =>
-        element(
-          'tr',
-          {},
-          element('th', { scope: 'row' }, `${line.target}%`),
-          element('td', {}, line.crossed ? 'missed' : `${line.left} of ${line.allowed}`),
-          element(
-            'td',
-            {},
-            line.crossed ? '' : chanceText(reading.projection.breachProbability[line.target] ?? 0),
-          ),
-          element('td', {}, `${line.voucherPercent}%`),
-        ),
-      ),
-    ),
+function lines({ lines, projection }) {
+  const caption = element('caption', { class: 'unseen' }, 'The lines of the contract');
+  const table = element('table', { class: 'lines' }, caption);
+  fillTable(
+    table,
+    ['Line', 'Windows left', 'Chance to miss', 'Voucher then'],
+    lines.map(({ target, left, allowed, crossed, voucherPercent }) => [
+      `${target}%`,
+      crossed ? 'missed' : `${left} of ${allowed}`,
+      crossed ? '' : chanceText(projection.breachProbability[target] ?? 0),
+      `${voucherPercent}%`,
+    ]),
   );
+  return table;
 }

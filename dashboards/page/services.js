@@ -1,14 +1,14 @@
 // Every service with its windows left, the one with the fewest first.
 
 import { callJson } from './api.js';
-import { byId, element, fill } from './element.js';
+import { byId, byIdAs, element, fill } from './element.js';
 import { plural } from './figures.js';
 import { routeTo } from './route.js';
 
 /** @import { Headline } from './types.d.ts' */
 
 // On a narrow screen the list would push the month out of sight.
-if (matchMedia('(max-width: 860px)').matches) byId('services-fold', HTMLDetailsElement).open = false;
+if (matchMedia('(max-width: 860px)').matches) byIdAs('services-fold', HTMLDetailsElement).open = false;
 
 /** With fewer services a filter would only take room. */
 const FILTER_FROM = 9;
@@ -28,15 +28,15 @@ export async function fetchHeadlines() {
 
 /** @param {readonly Headline[]} headlines @param {string | null} chosen @param {string | null} month  null for the current one */
 export function showServices(headlines, chosen, month) {
-  const filter = byId('services-filter', HTMLInputElement);
+  const filter = byIdAs('services-filter', HTMLInputElement);
   filter.hidden = headlines.length < FILTER_FROM;
   filter.oninput = () => showServices(headlines, chosen, month);
-  byId('services', HTMLElement).hidden = headlines.length < 2;
-  fill(byId('services-count', HTMLSpanElement), headlines.length);
+  byId('services').hidden = headlines.length < 2;
+  fill(byId('services-count'), headlines.length);
   const wanted = filter.hidden ? '' : filter.value.trim().toLowerCase();
   const rows = headlines.filter(({ service }) => service.toLowerCase().includes(wanted));
   fill(
-    byId('services-list', HTMLUListElement),
+    byId('services-list'),
     ...rows.map((headline) => row(headline, headline.service === chosen, month)),
     rows.length === 0 ? element('li', { class: 'faint' }, 'no service has that in its name') : null,
   );

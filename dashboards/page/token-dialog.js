@@ -1,7 +1,7 @@
 // The token that changing something needs. Typed by a person, kept for this tab, shown nowhere.
 
 import { token } from './api.js';
-import { byId } from './element.js';
+import { byIdAs } from './element.js';
 
 /**
  * @param {() => void} onChanged
@@ -9,10 +9,10 @@ import { byId } from './element.js';
  *   for something that the person just asked for
  */
 export function tokenDialog(onChanged) {
-  const dialog = byId('token-dialog', HTMLDialogElement);
-  const form = byId('token-form', HTMLFormElement);
+  const dialog = byIdAs('token-dialog', HTMLDialogElement);
+  const form = byIdAs('token-form', HTMLFormElement);
   const input = /** @type {HTMLInputElement} */ (form.elements.namedItem('token'));
-  const button = byId('token-button', HTMLButtonElement);
+  const button = byIdAs('token-button', HTMLButtonElement);
   let isAside = false;
   const open = (/** @type {boolean} */ isNeeded) => {
     if (dialog.open || (isAside && !isNeeded)) return;

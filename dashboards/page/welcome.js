@@ -49,8 +49,8 @@ export function showNothing(service, month, reason) {
 /** The place of the month, cleared for something else. @param {string} title */
 function instead(title) {
   document.title = title;
-  byId('service', HTMLDivElement).hidden = true;
-  const welcome = byId('welcome', HTMLElement);
+  byId('service').hidden = true;
+  const welcome = byId('welcome');
   welcome.hidden = false;
   return welcome;
 }
