@@ -3,9 +3,13 @@ import { MINUTES_A_DAY } from '../../sla/instant.ts';
 import type { Statement } from '../../sla/statement.ts';
 import { clockText, dayOf, windowText } from '../report/contract-time.ts';
 import type { MonthView } from '../report/month-view.ts';
-import { headline } from '../report/sections.ts';
+import { painter } from '../report/paint.ts';
+import { countLines, headline, warningLines } from '../report/sections.ts';
 import { viewOfStatement } from './month-statement.ts';
 import { OBSERVED_SENTENCE } from './text.ts';
+
+/** The browser breaks the lines. */
+const ON_PAPER = { columns: Number.POSITIVE_INFINITY, paint: painter(false) };
 
 /** Markup that is safe to insert: made by `html` alone. */
 class Markup {
@@ -45,6 +49,7 @@ export function statementHtml(statement: Statement, hash: string): string {
 <h1>${service} <span>${figures.month}</span></h1>
 <p>Statement of observed availability, as of ${asOf}</p>
 <dl>${headline(view).map(({ label, text }) => html`<dt>${label}</dt><dd>${text}</dd>\n`)}</dl>
+${[...countLines(view, ON_PAPER), ...warningLines(view, ON_PAPER)].map((line) => html`<p>${line}</p>\n`)}
 ${figureTable(view)}
 ${lineTable(view)}
 <h2>The month</h2>
@@ -120,8 +125,8 @@ function mapTable({ month, rows }: MonthView): Markup {
     return html`<tr><th>${weekday} ${date}</th>${cells}</tr>\n`;
   });
   const heads = hours.map((hour) => html`<th>${String(hour).padStart(2, '0')}</th>`);
-  return html`<table class="map"><thead><tr><th></th>${heads}</tr></thead><tbody>
-${lines}</tbody></table>`;
+  return html`<div class="wide"><table class="map"><thead><tr><th></th>${heads}</tr></thead><tbody>
+${lines}</tbody></table></div>`;
 }
 
 function lostTable({ month, rows }: MonthView): Markup {
@@ -145,8 +150,8 @@ function exclusionTable({ exclusions }: Statement, timeZone: string): Markup {
       : '';
     return html`<tr><td>${one.clause ?? ''}</td><td>${clock(one.from)}</td><td>${clock(one.to)}</td><td>${one.author ?? ''}</td><td>${one.reason ?? ''}</td><td>${clock(one.noticeAt)}</td><td>${clock(one.enteredAt)}</td><td>${withdrawn}</td></tr>\n`;
   });
-  return html`<table><thead><tr><th>Clause</th><th>From</th><th>To</th><th>Author</th><th>Reason</th><th>Notice</th><th>Entered</th><th>Withdrawn</th></tr></thead><tbody>
-${lines}</tbody></table>`;
+  return html`<div class="wide"><table class="said"><thead><tr><th>Clause</th><th>From</th><th>To</th><th>Author</th><th>Reason</th><th>Notice</th><th>Entered</th><th>Withdrawn</th></tr></thead><tbody>
+${lines}</tbody></table></div>`;
 }
 
 function revisionTable({ figures, month }: MonthView): Markup {
@@ -164,7 +169,7 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 h1 span{font-weight:400}h2{margin-top:2rem;font-size:1.1rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;font-size:1.1rem}dt{font-weight:700;text-align:right}dd{margin:0}
 table{border-collapse:collapse;margin:1rem 0}th,td{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child,.said th,.said td{text-align:left}th:first-child,td:first-child{white-space:nowrap}.wide{overflow-x:auto}
 .map th,.map td{padding:0;text-align:center;width:1.5rem;height:1.3rem;border:1px solid #fff}.map th:first-child{width:9rem;text-align:left}
 b{display:inline-block;width:1.3rem;text-align:center}
 .down{background:#b3261e;color:#fff;font-weight:700}.unmeasured{background:#f2c94c}.excluded{background:#9cc3e6}

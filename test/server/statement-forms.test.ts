@@ -138,12 +138,13 @@ describe('a statement as HTML', () => {
   });
 
   it('has balanced tags, a row for each day and one for each lost window', () => {
-    for (const tag of ['table', 'tr', 'td', 'th', 'tbody', 'thead', 'p', 'dl', 'dd', 'b', 'pre']) {
+    for (const tag of ['table', 'tr', 'td', 'th', 'tbody', 'thead', 'p', 'dl', 'dd', 'b', 'pre', 'div']) {
       const opened = body.match(new RegExp(`<${tag}[ >]`, 'g'))?.length ?? 0;
       expect(body.match(new RegExp(`</${tag}>`, 'g'))?.length ?? 0, tag).toBe(opened);
     }
     expect(body.match(/<tr><th>\w{3} 2026-11-\d\d<\/th>/g)).toHaveLength(4);
     expect(body.match(/<td class="down" title="2026-11-10 14:00: 2 lost">#<\/td>/g)).toHaveLength(1);
+    expect(body).toContain('<p>! Nobody was watching in 12 windows; they count as up.</p>');
     expect(body).toContain('<td>2026-11-10 14:00 to 14:05</td><td>50</td><td>500</td>');
   });
 });
