@@ -16,22 +16,21 @@ export function redactor(secrets: readonly string[]): (text: string) => string {
   };
 }
 
-/** Segments of a path that long are keys, not words. */
-const KEY_CHARACTERS = 12;
+/** Paths, segments and parameters that long are keys; shorter ones are words, whose absence would garble a reason. */
+const KEY_CHARACTERS = 8;
 
 /** What of an address is secret when having the address is all that it takes to post: all but the host. */
 export function secretsIn(url: string): string[] {
   const { pathname, search, searchParams, href } = new URL(url);
   const path = pathname.slice(1);
-  return [
-    url,
-    href,
+  const parts = [
     `${path}${search}`,
     path,
     path.replace(/^services\//, ''),
-    ...path.split('/').filter((segment) => segment.length >= KEY_CHARACTERS),
+    ...path.split('/'),
     ...searchParams.values(),
   ];
+  return [url, href, ...parts.filter((part) => part.length >= KEY_CHARACTERS && part !== 'services')];
 }
 
 function formsOf(secret: string): string[] {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../server/store/store.ts';
 import { type HttpPeer, startHttpPeer } from '../support/http-peer.ts';
@@ -48,6 +49,24 @@ function outage() {
 }
 
 const LEASE_MS = 1_000;
+
+const never = () => new Promise<never>(() => {});
+
+/** The ledger of a daemon that is killed: so many calls reach the store, and of the next one nothing is heard. */
+function deadAfter(ledger: Store['ledger'], calls: number): Store['ledger'] {
+  let left = calls;
+  const alive = <T>(act: () => Promise<T>): Promise<T> => {
+    left -= 1;
+    return left < 0 ? never() : act();
+  };
+  return {
+    load: (service) => alive(() => ledger.load(service)),
+    commit: (request) => alive(() => ledger.commit(request)),
+    claim: (request) => alive(() => ledger.claim(request)),
+    settle: (request) => alive(() => ledger.settle(request)),
+    backlog: (service) => alive(() => ledger.backlog(service)),
+  };
+}
 
 /** Only what fails now, so that a test has one episode to follow. */
 const ENTRY = { steps: ['entry-failing'] };
@@ -173,7 +192,6 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
     const peer = await peerWith();
     const { scene, startMs } = outage();
     const clock = clockAt(startMs + 20_000);
-    const never = () => new Promise<never>(() => {});
     // It decides, takes the entry, and is gone before anything leaves: nothing that it does later arrives.
     const gone: Store['ledger'] = {
       load: (service) => store.ledger.load(service),
@@ -196,6 +214,39 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
     await waitFor('an empty outbox', async () => (await store.ledger.backlog('acme')).depth === 0);
     expect(statuses(peer)).toEqual(['firing']);
   });
+
+  it.each([0, 1, 2, 3, 4, 5])(
+    'a daemon that dies after %i calls to the store leaves an episode that is told all the same',
+    async (calls) => {
+      const store = await storeOf();
+      const peer = await peerWith();
+      const { scene, startMs, overMs } = outage();
+      const clock = clockAt(startMs + 20_000);
+      const timing = { leaseMs: 2 * LEASE_MS, sendTimeoutMs: 1.5 * LEASE_MS };
+      const dying = rigOf(
+        { ledger: deadAfter(store.ledger, calls), journal: store.journal },
+        { receivers: [hook(peer)] },
+        { ...clock, timing },
+      );
+      const dead = dying.alerting.consider('acme', scene.at(startMs + 20_000));
+      await Promise.race([dead, sleep(100)]);
+      await Promise.race([dying.alerting.idle(), sleep(100)]);
+
+      const heir = start(store, { receivers: [hook(peer)] }, { ...clock, timing });
+      await heir.alerting.consider('acme', scene.at(startMs + 40_000));
+      await waitFor('the firing', () => statuses(peer).includes('firing'));
+      await waitFor('an empty outbox', async () => (await store.ledger.backlog('acme')).depth === 0);
+      for (const nowMs of [overMs, overMs + 6 * MINUTE_MS]) {
+        clock.set(nowMs);
+        await heir.alerting.consider('acme', scene.at(nowMs));
+      }
+      await waitFor('its end', () => statuses(peer).at(-1) === 'resolved');
+      // At least once: only a death between sending and settling may say it twice.
+      expect(statuses(peer).filter((status) => status === 'firing').length).toBeLessThanOrEqual(
+        calls === 4 ? 2 : 1,
+      );
+    },
+  );
 
   it('a refused message is counted and goes to the fallback, which is told in whose place', async () => {
     const store = await storeOf();
