@@ -9,7 +9,7 @@ import type { Journal } from './store/store.ts';
 export const EXCLUSIONS_TOPIC = 'exclusions';
 
 /** Events of the topic; a month cannot hold more minutes, and replaying stays a few milliseconds. */
-export const MAX_EXCLUSION_EVENTS = 10_000;
+const MAX_EXCLUSION_EVENTS = 10_000;
 
 /** Who decided and when: `by` is the token's name. */
 export interface Decision {

@@ -19,17 +19,6 @@ export function faultText({ file, position, path, message }: ConfigFault): strin
   return `${place} ${path === '' ? '' : `${path} `}${message}`;
 }
 
-/** Every fault of a configuration at once. */
-export class ConfigInvalid extends Error {
-  readonly code = 'CONFIG_INVALID';
-  readonly faults: readonly ConfigFault[];
-  constructor(faults: readonly ConfigFault[]) {
-    super(`CONFIG_INVALID: ${faults.map(faultText).join('\n')}`);
-    this.name = 'ConfigInvalid';
-    this.faults = faults;
-  }
-}
-
 export function dotted(path: Path): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === 'number') return `${text}[${step}]`;

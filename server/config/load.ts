@@ -66,10 +66,17 @@ function judge(source: {
     : faultsOf(parsed.error.issues, { file, document, schema: configSchema }).filter(
         (fault) => !missing.some((one) => one.path === fault.path || one.path === `${fault.path}File`),
       );
-  const faults = [...missing, ...wrong];
-  // Rules across values are judged on what parsed; with a fault in the shape the rest would be guesses.
-  if (!parsed.success) return { ok: false, faults: inOrder(faults) };
-  return complete({ given: parsed.data, file, folder, env, faults, faultAt });
+  const given = parsed.success ? parsed.data : soundSections(value);
+  return complete({ given, file, folder, env, faults: [...missing, ...wrong], faultAt });
+}
+
+/** What of a faulty file is sound by section, so that the rules across values and files are judged all the same. */
+function soundSections(value: unknown): ConfigFile {
+  const sections = Object.entries(configSchema.shape).map(([name, section]) => {
+    const own = section.safeParse(Reflect.get(Object(value), name));
+    return [name, own.success ? own.data : section.parse(undefined)] as const;
+  });
+  return Object.fromEntries(sections) as ConfigFile;
 }
 
 function complete(source: {

@@ -11,7 +11,7 @@ import { LOG_LEVELS } from '../log.ts';
  */
 
 export const DEFAULT_PORT = 9470;
-export const TOKEN_ROLES = ['agent', 'reader', 'admin'] as const;
+const TOKEN_ROLES = ['agent', 'reader', 'admin'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 
 const service = z.string().regex(SERVICE_PATTERN, {

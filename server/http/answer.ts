@@ -7,14 +7,13 @@ export interface Answer {
 }
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
-export const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 export function json(value: unknown, status = 200): Answer {
   return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
 }
 
 /** Stable codes of refusals; each with its status. */
-export const REFUSALS = {
+const REFUSALS = {
   PATH_INVALID: 400,
   FIELD_MISSING: 400,
   FIELD_INVALID: 400,
@@ -32,7 +31,7 @@ export const REFUSALS = {
   BUSY: 503,
   STORE_UNAVAILABLE: 503,
 } as const;
-export type RefusalCode = keyof typeof REFUSALS;
+type RefusalCode = keyof typeof REFUSALS;
 
 /**
  * @param message  a sentence with the fix

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Answer, refusal } from './answer.ts';
 
 /** An exclusion or a silence is a few hundred bytes. */
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 
 /**
  * Reads a request's body as JSON.

@@ -29,7 +29,7 @@ export type Match =
   | { readonly route: Route; readonly params: Readonly<Record<string, string>> }
   | { readonly answer: Answer };
 
-export const MAX_PATH_CHARACTERS = 2_048;
+const MAX_PATH_CHARACTERS = 2_048;
 
 /** Finds the route of a method and a path without its query. HEAD is GET. */
 export class Router {

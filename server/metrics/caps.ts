@@ -10,7 +10,7 @@ export interface LabelCaps {
   readonly platformsPerService: number;
 }
 
-export const OTHER = 'other';
+const OTHER = 'other';
 
 interface Seen {
   readonly regions: Set<string>;

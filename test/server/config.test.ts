@@ -156,6 +156,16 @@ limits: {regionsPerService: 0}
     ]);
   });
 
+  it('says what is wrong across values and in other files also while the shape is wrong elsewhere', () => {
+    const twice = `tokens:\n- {name: a, role: agent, token: ${SECRET}}\n- {name: a, role: agent, token: x${SECRET}}\n`;
+    expect(faults(`${twice}exclusionsFile: nowhere.json\nlog: {level: loud}\n`)).toEqual([
+      expect.stringContaining('nowhere.json cannot be read'),
+      expect.stringContaining('tokens[1].name is the name of an earlier token'),
+      expect.stringContaining('exclusionsFile names a file'),
+      expect.stringContaining('log.level is "loud"'),
+    ]);
+  });
+
   it('never repeats a secret, wherever it came from', () => {
     writeFileSync(join(folder, 'short.txt'), 'hunter2-file\n');
     const text = `store: {url: "ftp://user:hunter2-url@host"}

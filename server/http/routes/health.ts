@@ -1,11 +1,11 @@
 import { json } from '../answer.ts';
 import type { Route } from '../router.ts';
 
-/** Why the daemon is not ready; empty when it is. Each a sentence. */
-export type Unready = readonly string[];
-
-/** `/healthz`: the process answers. `/readyz`: its answers are current, and what it is sent is kept. */
-export function healthRoutes(unready: () => Unready): Route[] {
+/**
+ * `/healthz`: the process answers. `/readyz`: its answers are current, and what it is sent is kept.
+ * @param unready  why it is not ready, each a sentence; empty when it is
+ */
+export function healthRoutes(unready: () => readonly string[]): Route[] {
   return [
     { method: 'GET', pattern: '/healthz', need: 'nothing', run: () => json({ status: 'alive' }) },
     {

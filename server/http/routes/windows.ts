@@ -12,7 +12,7 @@ import type { Route } from '../router.ts';
 import { instantOf, isAnswer, type KnownServices, serviceOf } from './parameters.ts';
 
 /** A whole month and a window on either side. */
-export const MAX_RANGE_MS = 32 * 86_400_000;
+const MAX_RANGE_MS = 32 * 86_400_000;
 const HOUR_MS = 3_600_000;
 
 export interface WindowsDeps {
