@@ -61,6 +61,9 @@ export async function bootDaemon(
   const daemon = await startDaemon(loaded.config, {
     log: createLog('debug', sink),
     ...(options.nowMs && { nowMs: options.nowMs }),
+  }).catch(async (error: unknown) => {
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+    throw error;
   });
   const { url } = daemon;
   const get = (path: string, headers: Record<string, string> = {}) => fetch(`${url}${path}`, { headers });
