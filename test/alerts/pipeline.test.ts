@@ -163,7 +163,7 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
       await rig.alerting.consider('acme', scene.at(nowMs));
       await waitFor('an attempt', () => rig.counted.length > 0);
     }
-    expect(await store.ledger.backlog('acme')).toMatchObject({ depth: 2 });
+    expect(sink.mails).toEqual([]);
     // An attempt that is under way would find the server mended and say what was true when it began.
     await rig.alerting.idle();
     sink.replies.clear();
