@@ -441,7 +441,7 @@ describe('answers', () => {
     ] as const) {
       const path = `${SERVICE}/statement?month=2026-07&format=${format}`;
       const first = await raw(path);
-      expect(first.status).toBe(200);
+      expect(first.status, daemon.log().slice(-1500)).toBe(200);
       expect(first.headers['content-type']).toContain(type);
       expect((await raw(path)).body).toBe(first.body);
     }
