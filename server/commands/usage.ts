@@ -37,8 +37,12 @@ export function parseOptions<const T extends Options>(
       const fix = near === undefined ? list : `did you mean ${near}?`;
       throw new UsageFault('USAGE_INVALID', `${given} is not an option here; ${fix}`, { cause: error });
     }
-    // "Option '--month <value>' argument missing", and the like: one sentence is enough of it.
-    throw new UsageFault('USAGE_INVALID', message.split(/\n|\. (?=[A-Z])/)[0] ?? message, { cause: error });
+    // "Option '--month <value>' argument missing", "Option '--json' does not take an argument".
+    const name = /'(-[^ ']*)/.exec(message)?.[1] ?? 'an option';
+    const sentence = message.includes('does not take')
+      ? `${name} takes no value; leave out what follows the =`
+      : `${name} has no value; write ${name} VALUE, or ${name}=VALUE if it begins with a dash`;
+    throw new UsageFault('USAGE_INVALID', sentence, { cause: error });
   }
 }
 
