@@ -91,7 +91,14 @@ async function run(
   const { receiver, spool, metrics } = agent;
   // Ending the stream ends the loop; what was read is taken in full.
   io.signal.addEventListener('abort', () => io.stdin.destroy(), { once: true });
-  const read = readOutcomeStream(io.stdin, { receiver, spool, metrics, clock: systemClock, log });
+  const read = readOutcomeStream(io.stdin, {
+    receiver,
+    spool,
+    metrics,
+    clock: systemClock,
+    log,
+    signal: io.signal,
+  });
   const result = await read.catch((error: Error) => {
     log.warn({ error: error.message }, 'the input broke off');
     return undefined;

@@ -8,8 +8,8 @@ import { readRetryAfterMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { Sender } from './sender.ts';
-import type { Gap } from './spool/batch-log.ts';
 import { readBatch } from './spool/batch-record.ts';
+import type { Gap } from './spool/segment-content.ts';
 import type { Spool } from './spool/spool.ts';
 
 export interface ConnectionSettings {

@@ -109,7 +109,8 @@ export class Link {
         continue;
       }
       const ended = await this.#connect();
-      metrics.count('connects', 1, ended.result);
+      if (ended.lastedMs > 0) metrics.count('disconnects', 1, ended.result);
+      else metrics.count('connects', 1, ended.result);
       if (this.#isStopped) return;
       const waitMs = await this.#waitAfter(ended);
       const { result, message, lastedMs } = ended;

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
-import type { Gap } from './spool/batch-log.ts';
 import { frameText, type SpoolEntry, skipEntry } from './spool/batch-record.ts';
+import type { Gap } from './spool/segment-content.ts';
 import type { Spool } from './spool/spool.ts';
 
 /** Text read from the spool at once. */
@@ -72,7 +72,8 @@ export class Sender {
     const before = spool.acked;
     this.#credit = credit;
     this.#progressAtMs = clock.monotonicMs();
-    if (applied < before || isStart) this.#goTo(applied + 1);
+    // Ahead of what was sent here: the daemon has counted what an earlier connection sent.
+    if (applied < before || applied >= this.#next || isStart) this.#goTo(applied + 1);
     while (this.#inFlight.length > 0 && this.#inFlight[0]! <= applied) this.#inFlight.shift();
     spool.acknowledge(applied);
     this.pump();

@@ -224,6 +224,12 @@ export const AGENT_METRICS = {
   rewinds: metric('agent_rewinds_total', 'counter', [], 'Times the daemon asked for batches again.'),
   connected: metric('agent_connected', 'gauge', [], '1 while connected to the daemon.'),
   connects: metric('agent_connects_total', 'counter', ['result'], 'Connection attempts, by result.'),
+  disconnects: metric(
+    'agent_disconnects_total',
+    'counter',
+    ['reason'],
+    'Connections that ended after their welcome, by reason.',
+  ),
   clockOffsetSeconds: metric('agent_clock_offset_seconds', 'gauge', [], 'Daemon clock minus agent clock.'),
   roundTripSeconds: metric('agent_round_trip_seconds', 'gauge', [], 'Lowest round trip of the last eight.'),
   buildInfo: metric('agent_build_info', 'gauge', ['version'], 'Always 1; the version is the label.'),

@@ -183,20 +183,24 @@ class Bodies {
     if (declared > HTTP_BOUNDS.bodyBytes) return 'too-large';
     const chunks: Buffer[] = [];
     let bytes = 0;
-    try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
+    // By events, because leaving a loop over the stream would destroy the socket before the answer is read.
+    const result = await new Promise<Buffer | 'too-large' | 'busy' | 'aborted'>((resolve) => {
+      request.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         this.#receiving += chunk.length;
-        chunks.push(chunk);
-        if (bytes > HTTP_BOUNDS.bodyBytes) return 'too-large';
-        if (this.#receiving > HTTP_BOUNDS.receivingBytes) return 'busy';
-      }
-    } catch {
-      return 'aborted';
-    } finally {
-      this.#receiving -= bytes;
-    }
-    return Buffer.concat(chunks);
+        if (bytes > HTTP_BOUNDS.bodyBytes) resolve('too-large');
+        else if (this.#receiving > HTTP_BOUNDS.receivingBytes) resolve('busy');
+        else chunks.push(chunk);
+      });
+      request.on('end', () => resolve(Buffer.concat(chunks)));
+      request.on('close', () => resolve('aborted'));
+      request.on('error', () => resolve('aborted'));
+    });
+    this.#receiving -= bytes;
+    request.removeAllListeners('data');
+    // The rest is read and dropped until the answer is out or the time for the request is up.
+    request.resume();
+    return result;
   }
 }
 

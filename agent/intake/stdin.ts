@@ -13,6 +13,8 @@ export interface StreamIntakeOptions {
   readonly metrics: AgentMetrics;
   readonly clock: Clock;
   readonly log: Log;
+  /** Aborted to give up on a spool that takes nothing. */
+  readonly signal: AbortSignal;
 }
 
 export interface StreamResult {
@@ -62,11 +64,15 @@ export async function readOutcomeStream(
 async function takeUntilDurable(
   texts: readonly (string | undefined)[],
   firstLine: number,
-  { receiver, spool, metrics, log }: StreamIntakeOptions,
+  { receiver, spool, metrics, log, signal }: StreamIntakeOptions,
   faults: FaultLog,
 ): Promise<number> {
   for (;;) {
-    while (spool.refusal() !== undefined) await sleep(RETRY_MS / 10);
+    while (spool.refusal() !== undefined) {
+      // What was read and not taken is lost to a stream that cannot be read twice: its writer must know.
+      if (signal.aborted) throw new Error(`stopped with ${texts.length} lines that the spool did not take`);
+      await sleep(RETRY_MS / 10);
+    }
     let rejected = 0;
     texts.forEach((text, index) => {
       if (text?.trim() === '') return;
@@ -87,6 +93,7 @@ async function takeUntilDurable(
       return rejected;
     } catch (error) {
       log.error({ error: (error as Error).message }, 'the spool refused a part of the input; trying again');
+      if (signal.aborted) throw error;
       await sleep(RETRY_MS);
     }
   }

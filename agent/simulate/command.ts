@@ -57,7 +57,7 @@ async function send(given: SimulateArguments, io: AgentIo): Promise<ExitCode> {
     toMs,
     dueMs: () => clock.dueMs(),
     onAdvance: (atMs) => clock.advanceTo(atMs),
-    sink: agentSink(agent),
+    sink: agentSink(agent, io.signal),
     signal: io.signal,
   });
   const { isFlushed } = await agent.stop(given.waitMs);
@@ -66,7 +66,7 @@ async function send(given: SimulateArguments, io: AgentIo): Promise<ExitCode> {
   return isFlushed || io.signal.aborted ? EXIT.done : EXIT.no;
 }
 
-function agentSink({ receiver, spool }: RunningAgent): SimulationSink {
+function agentSink({ receiver, spool }: RunningAgent, signal: AbortSignal): SimulationSink {
   return {
     take: (outcome) => void receiver.receive(outcome, 'simulation'),
     // A minute in which everybody called proves itself that the agent was alive.
@@ -78,7 +78,7 @@ function agentSink({ receiver, spool }: RunningAgent): SimulationSink {
     },
     settle: async () => {
       await spool.commit();
-      while (spool.refusal() !== undefined) await sleep(BUSY_PAUSE_MS);
+      while (spool.refusal() !== undefined && !signal.aborted) await sleep(BUSY_PAUSE_MS);
     },
   };
 }

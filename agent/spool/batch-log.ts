@@ -1,17 +1,14 @@
-import { readFile, rename, rm } from 'node:fs/promises';
-import { decodeEntry, encodeEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
-import { cutFile, type Disk, isErrno, overwriteFile, removeFile, setAside } from './disk.ts';
+import { readFile, rm } from 'node:fs/promises';
+import { decodeEntry, encodeEntry, entryRange, type SpoolEntry, skipEntry } from './batch-record.ts';
+import { cutFile, type Disk, isErrno, removeFile, replaceFile } from './disk.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { mergeEntries } from './merge.ts';
+import { RecentEntries } from './recent.ts';
 import { encodeRecord } from './record.ts';
-import {
-  decodeSegmentHeader,
-  encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  scanSegment,
-  segmentName,
-} from './segment.ts';
-import { indexSegments, rangeOf, readDamaged, type Segment } from './segment-index.ts';
+import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES, scanSegment } from './segment.ts';
+import { completeSegment, type Gap, type Place, placeOf, type SegmentRange } from './segment-content.ts';
+import { SegmentFiles } from './segment-files.ts';
+import { indexSegments, rangeOf, type Segment } from './segment-index.ts';
 import { SegmentLog } from './segment-log.ts';
 
 export interface BatchLogOptions {
@@ -31,16 +28,10 @@ export interface BatchLogOptions {
 /** `before` outcomes are in the batches ahead of `firstSeq`. */
 export type Mark = Pick<Segment, 'firstSeq' | 'before'>;
 
-export interface Gap {
-  readonly from: number;
-  readonly to: number;
-  readonly reason: string;
-  readonly outcomes: number;
-}
-
-interface Loaded {
+/** The segment that is being read; its places are views into the read buffer. */
+interface Reading {
   readonly ordinal: number;
-  readonly entries: readonly SpoolEntry[];
+  readonly places: readonly Place[];
 }
 
 /**
@@ -57,11 +48,11 @@ export class BatchLog {
   readonly #segments: Segment[];
   #lastSealed: number;
   #after: number;
-  #loaded: Loaded | undefined;
+  readonly #files: SegmentFiles;
+  #reading: Reading | undefined;
   /** Outcomes ahead of what is no longer here, for the figure of what a daemon that went far back has lost. */
   readonly #marks: Mark[];
-  readonly #recent = new Map<number, SpoolEntry>();
-  #recentBytes = 0;
+  readonly #recent = new RecentEntries(SPOOL_BOUNDS.recentBytes);
 
   private constructor(
     options: BatchLogOptions,
@@ -72,6 +63,7 @@ export class BatchLog {
     this.#segments = state.segments;
     this.#lastSealed = state.lastSealed;
     this.#after = state.after;
+    this.#files = new SegmentFiles(options);
     const { disk, directory, producerId, segmentBytes } = options;
     const { nextOrdinal } = state;
     this.#log = new SegmentLog({ disk, directory, kind: 'batch', producerId, segmentBytes, nextOrdinal });
@@ -144,7 +136,7 @@ export class BatchLog {
     const last = entries.at(-1)!;
     this.#lastSealed = last.to;
     this.#after = last.before + last.outcomes;
-    for (const entry of entries) this.#remember(entry);
+    for (const entry of entries) this.#recent.add(entry);
   }
 
   /** The entry that holds `seq`, if it is among the newest ones. */
@@ -159,11 +151,11 @@ export class BatchLog {
   async read(seq: number, maxBytes: number): Promise<SpoolEntry[]> {
     const index = this.#segments.findLastIndex((one) => one.firstSeq <= seq);
     if (index === -1 || seq > this.#lastSealed) throw new RangeError(`batch ${seq} is not in the spool`);
-    const entries = await this.#load(index);
+    const places = await this.#places(index);
     const found: SpoolEntry[] = [];
     let bytes = 0;
-    for (let at = firstAt(entries, seq); at < entries.length && bytes < maxBytes; at++) {
-      const entry = entries[at]!;
+    for (let at = placeOf(places, seq); at < places.length && bytes < maxBytes; at++) {
+      const entry = decodeEntry(places[at]!.record);
       found.push(entry);
       bytes += entry.text.length;
     }
@@ -183,7 +175,7 @@ export class BatchLog {
       this.#segments.shift();
       this.#marks.push(segment);
       if (this.#marks.length > MARKS) this.#marks.shift();
-      this.#forget(lastSeq);
+      this.#recent.forgetThrough(lastSeq);
     }
   }
 
@@ -218,7 +210,7 @@ export class BatchLog {
     const segment = this.#segments[index];
     if (!segment) return false;
     const merged = mergeEntries(await this.#load(index));
-    await this.#rewrite(index, merged, true);
+    await this.#rewrite(index, merged, { isMerged: true });
     return true;
   }
 
@@ -235,7 +227,7 @@ export class BatchLog {
     const to = this.#lastSeqAt(index);
     const entries = await this.#load(index);
     const from = Math.max(acked + 1, entries[0]!.from);
-    const before = entries[firstAt(entries, from)]!.before;
+    const before = entries[placeOf(entries, from)]!.before;
     const outcomes = this.#beforeOf(index + 1) - before;
 
     // One skip for the whole run, or a long outage would leave a file for every segment given up.
@@ -249,14 +241,7 @@ export class BatchLog {
         )
       : skipEntry({ from, to, reason, outcomes }, { before, sealedAtMs: this.#options.nowMs() });
     const kept = joins ? [skip] : [...entries.filter((entry) => entry.to < from), skip];
-    try {
-      await this.#rewrite(index, kept, true);
-    } catch (error) {
-      if (!isErrno(error, 'ENOSPC')) throw error;
-      // No room even for the skip: it goes over the beginning of the segment that it gives up. A crash
-      // half-way leaves damage, for which the next segment tells the same figure.
-      await this.#overwrite(index, skip);
-    }
+    await this.#rewrite(index, kept, { isMerged: true, mustSucceed: true });
     this.#options.onGap({ from, to, reason, outcomes });
     if (joins) {
       // A crash before this leaves an earlier segment whose range ends before it begins; the index drops it.
@@ -288,20 +273,18 @@ export class BatchLog {
     const bytes = await readFile(tail.path);
     const scan = scanSegment(bytes);
     const last = scan.records
-      .map(({ record }) => decodeEntry(record))
-      .filter((entry) => entry !== undefined)
+      .map(({ record }) => entryRange(record))
+      .filter((range) => range !== undefined)
       .at(-1);
     if (last && last.to >= tail.firstSeq) {
       this.#lastSealed = last.to;
       this.#after = last.before + last.outcomes;
     }
     if (scan.hasDamagedEnd) {
-      await this.#keepAside(tail);
+      await this.#files.keepAside(tail.path, tail.ordinal);
       // Set aside by a second name of the same file, so it must not be cut but replaced.
-      await this.#replace(
-        this.#segments.length - 1,
-        bytes.subarray(0, Math.max(scan.soundEnd, SEGMENT_HEADER_BYTES)),
-      );
+      const sound = bytes.subarray(0, Math.max(scan.soundEnd, SEGMENT_HEADER_BYTES));
+      await replaceFile(this.#options.disk, tail.path, sound);
     } else if (scan.soundEnd < bytes.length) {
       await cutFile(this.#options.disk, tail.path, scan.soundEnd);
     }
@@ -309,137 +292,64 @@ export class BatchLog {
     if (this.#lastSealed >= tail.firstSeq) await this.#load(this.#segments.length - 1);
   }
 
-  /** Entries of a segment, complete: what is missing is replaced on disk first. */
-  async #load(index: number): Promise<readonly SpoolEntry[]> {
+  /** Where the entries of a segment are, for reading. */
+  async #places(index: number): Promise<readonly Place[]> {
     const segment = this.#segments[index]!;
-    if (
-      this.#loaded?.ordinal === segment.ordinal &&
-      this.#loaded.entries.at(-1)?.to === this.#lastSeqAt(index)
-    ) {
-      return this.#loaded.entries;
-    }
-    const bytes = await readDamaged(segment.path);
-    const isHeaderSound = decodeSegmentHeader(bytes) !== undefined;
-    const { entries, gaps, isDamaged } = this.#complete(index, bytes);
-    if (gaps.length > 0 || isDamaged || !isHeaderSound) {
-      for (const gap of gaps) this.#options.onGap(gap);
-      await this.#keepAside(segment);
-      if (this.#log.open?.ordinal === segment.ordinal) await this.#log.abandon();
-      await this.#rewrite(index, entries, segment.isMerged);
-    }
-    this.#loaded = { ordinal: this.#segments[index]!.ordinal, entries };
-    return entries;
-  }
-
-  #complete(index: number, bytes: Buffer): { entries: SpoolEntry[]; gaps: Gap[]; isDamaged: boolean } {
-    const { firstSeq, before } = this.#segments[index]!;
     const lastSeq = this.#lastSeqAt(index);
-    const entries: SpoolEntry[] = [];
-    const gaps: Gap[] = [];
-    let next = firstSeq;
-    let counted = before;
-    const fill = (to: number, countedThere: number) => {
-      const outcomes = Math.max(0, countedThere - counted);
-      const gap = { from: next, to, reason: 'spool-damaged', outcomes };
-      gaps.push(gap);
-      entries.push(skipEntry(gap, { before: counted, sealedAtMs: this.#options.nowMs() }));
-    };
-    const scan = scanSegment(bytes);
-    for (const { record } of scan.records) {
-      const entry = decodeEntry(record);
-      // Numbers below are second copies after a failed write; numbers above belong to the next segment.
-      if (!entry || entry.from < next || entry.to > lastSeq) continue;
-      if (entry.from > next) fill(entry.from - 1, entry.before);
-      entries.push(entry);
-      next = entry.to + 1;
-      counted = entry.before + entry.outcomes;
+    const { ordinal } = segment;
+    if (this.#reading?.ordinal === ordinal && this.#reading.places.at(-1)?.to === lastSeq) {
+      return this.#reading.places;
     }
-    if (next <= lastSeq) fill(lastSeq, this.#beforeOf(index + 1));
-    return { entries, gaps, isDamaged: scan.isDamaged };
+    this.#reading = undefined;
+    const places = await this.#sound(index);
+    this.#reading = { ordinal, places };
+    return places;
   }
 
-  async #rewrite(index: number, entries: readonly SpoolEntry[], isMerged: boolean): Promise<void> {
-    const segment = this.#segments[index]!;
-    const first = entries[0]!;
-    const header = encodeSegmentHeader({
-      kind: 'batch',
-      producerId: this.#options.producerId,
-      firstSeq: first.from,
-      before: first.before,
-      createdAtMs: segment.createdAtMs,
-      isMerged,
-    });
-    const records = entries.map((entry) => encodeRecord(encodeEntry(entry)));
-    await this.#replace(index, Buffer.concat([header, ...records]));
-    this.#segments[index] = {
-      ...this.#segments[index]!,
-      firstSeq: first.from,
-      before: first.before,
-      isMerged,
-    };
-    this.#recent.clear();
-    this.#recentBytes = 0;
-    this.#loaded = { ordinal: segment.ordinal, entries };
+  /** The entries of a segment, for rewriting it. */
+  async #load(index: number): Promise<SpoolEntry[]> {
+    this.#reading = undefined;
+    return (await this.#sound(index)).map(({ record }) => decodeEntry(record));
   }
 
-  async #overwrite(index: number, skip: SpoolEntry): Promise<void> {
+  /** The complete content of a segment: if something is missing, the segment is mended on disk first. */
+  async #sound(index: number): Promise<readonly Place[]> {
     const segment = this.#segments[index]!;
-    const { from: firstSeq, before } = skip;
-    const { createdAtMs } = segment;
-    const { producerId } = this.#options;
-    const content = Buffer.concat([
-      encodeSegmentHeader({ kind: 'batch', producerId, firstSeq, before, createdAtMs, isMerged: true }),
-      encodeRecord(encodeEntry(skip)),
-    ]);
-    await overwriteFile(segment.path, content);
-    this.#segments[index] = { ...segment, firstSeq, before, isMerged: true, bytes: content.length };
-    this.#recent.clear();
-    this.#recentBytes = 0;
-    this.#loaded = undefined;
-  }
-
-  async #replace(index: number, content: Buffer): Promise<void> {
-    const { disk, directory } = this.#options;
-    const segment = this.#segments[index]!;
-    const temporary = `${segment.path}.tmp`;
-    await rm(temporary, { force: true });
-    const file = await disk.create(temporary);
+    const bytes = await this.#files.read(segment.path);
+    const isHeaderSound = decodeSegmentHeader(bytes) !== undefined;
+    const { places, gaps, isDamaged } = completeSegment(bytes, this.#rangeAt(index), this.#options.nowMs());
+    if (gaps.length === 0 && !isDamaged && isHeaderSound) return places;
+    await this.#files.keepAside(segment.path, segment.ordinal);
+    if (this.#log.open?.ordinal === segment.ordinal) await this.#log.abandon();
+    const entries = places.map(({ record }) => decodeEntry(record));
     try {
-      await file.write(content);
-      await file.datasync();
+      await this.#rewrite(index, entries, { isMerged: segment.isMerged });
     } catch (error) {
-      await rm(temporary, { force: true });
+      // Mended in memory at least: a full disk must not hold up what is sound.
+      if (isErrno(error, 'ENOSPC')) return places;
       throw error;
-    } finally {
-      await file.close();
     }
-    await rename(temporary, segment.path);
-    await disk.syncDirectory(directory);
-    this.#segments[index] = { ...segment, bytes: content.length };
+    for (const gap of gaps) this.#options.onGap(gap);
+    return places;
   }
 
-  async #keepAside(segment: Segment): Promise<void> {
-    const { disk, aside, producerId } = this.#options;
-    const name = `${producerId.slice(0, 8)}-${segmentName('batch', segment.ordinal)}`;
-    await setAside(disk, segment.path, { aside, name, maxBytes: SPOOL_BOUNDS.asideBytes });
-  }
-
-  #remember(entry: SpoolEntry): void {
-    this.#recent.set(entry.from, entry);
-    this.#recentBytes += entry.text.length;
-    for (const [seq, old] of this.#recent) {
-      if (this.#recentBytes <= SPOOL_BOUNDS.recentBytes) break;
-      this.#recent.delete(seq);
-      this.#recentBytes -= old.text.length;
-    }
-  }
-
-  #forget(throughSeq: number): void {
-    for (const [seq, old] of this.#recent) {
-      if (seq > throughSeq) break;
-      this.#recent.delete(seq);
-      this.#recentBytes -= old.text.length;
-    }
+  async #rewrite(
+    index: number,
+    entries: readonly SpoolEntry[],
+    { isMerged, mustSucceed = false }: { isMerged: boolean; mustSucceed?: boolean },
+  ): Promise<void> {
+    const segment = this.#segments[index]!;
+    const { from: firstSeq, before } = entries[0]!;
+    const { createdAtMs } = segment;
+    const { producerId, disk } = this.#options;
+    const header = { kind: 'batch', producerId, firstSeq, before, createdAtMs, isMerged } as const;
+    const records = entries.map((entry) => encodeRecord(encodeEntry(entry)));
+    const content = Buffer.concat([encodeSegmentHeader(header), ...records]);
+    if (mustSucceed) await this.#files.replaceSomehow(segment.path, content);
+    else await replaceFile(disk, segment.path, content);
+    this.#segments[index] = { ...segment, firstSeq, before, isMerged, bytes: content.length };
+    this.#recent.clear();
+    this.#reading = undefined;
   }
 
   /** A tail in which nothing was sealed ends where the new segment begins, so it holds no range. */
@@ -456,6 +366,11 @@ export class BatchLog {
     return next ? next.firstSeq - 1 : this.#lastSealed;
   }
 
+  #rangeAt(index: number): SegmentRange {
+    const { firstSeq, before } = this.#segments[index]!;
+    return { firstSeq, before, lastSeq: this.#lastSeqAt(index), after: this.#beforeOf(index + 1) };
+  }
+
   #beforeOf(index: number): number {
     return this.#segments[index]?.before ?? this.#after;
   }
@@ -464,17 +379,6 @@ export class BatchLog {
 const MARKS = 256;
 /** A segment that holds nothing but a skip is about this large; giving it up again would gain nothing. */
 const GIVEN_UP_BYTES = 512;
-
-function firstAt(entries: readonly SpoolEntry[], seq: number): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (entries[middle]!.to < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 function reasonOf(skip: SpoolEntry): string {
   return (JSON.parse(skip.text) as { reason: string }).reason;

@@ -72,8 +72,10 @@ export function encodeEntry(entry: SpoolEntry): SpoolRecord {
   };
 }
 
-/** @returns undefined for a record of another type */
-export function decodeEntry({ type, seq, wallMs, payload }: SpoolRecord): SpoolEntry | undefined {
+export type EntryRange = Pick<SpoolEntry, 'kind' | 'from' | 'to' | 'before' | 'outcomes'>;
+
+/** What a record says of its place, without its text; undefined for a record of another type. */
+export function entryRange({ type, seq, payload }: SpoolRecord): EntryRange | undefined {
   if (type !== RECORD_TYPES.batch && type !== RECORD_TYPES.skip) return undefined;
   const isSkip = type === RECORD_TYPES.skip;
   return {
@@ -82,9 +84,15 @@ export function decodeEntry({ type, seq, wallMs, payload }: SpoolRecord): SpoolE
     to: isSkip ? readUint64(payload, 16) : seq,
     before: readUint64(payload, 0),
     outcomes: readUint64(payload, 8),
-    text: payload.toString('utf8', isSkip ? 24 : 16),
-    sealedAtMs: wallMs,
   };
+}
+
+/** @param record one that has an `entryRange` */
+export function decodeEntry(record: SpoolRecord): SpoolEntry {
+  const range = entryRange(record);
+  if (!range) throw new RangeError(`a record of type ${record.type} is no batch`);
+  const text = record.payload.toString('utf8', range.kind === 'skip' ? 24 : 16);
+  return { ...range, text, sealedAtMs: record.wallMs };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, statfs, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** The few things the spool asks of a file system; a test wraps it to make them fail. */
@@ -53,6 +53,9 @@ export async function replaceFile(disk: Disk, path: string, content: Buffer): Pr
   try {
     await file.write(content);
     await file.datasync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   } finally {
     await file.close();
   }
@@ -91,32 +94,6 @@ export async function overwriteFile(path: string, content: Buffer): Promise<void
   } finally {
     await file.close();
   }
-}
-
-/** Keeps a second name of a file in `aside`, oldest first out beyond `maxBytes`. */
-export async function setAside(
-  disk: Disk,
-  path: string,
-  { aside, name, maxBytes }: { aside: string; name: string; maxBytes: number },
-): Promise<void> {
-  await makeDirectory(disk, aside);
-  await rm(`${aside}/${name}`, { force: true });
-  await link(path, `${aside}/${name}`);
-  const files = await Promise.all(
-    (await readdir(aside, { withFileTypes: true }))
-      .filter((entry) => entry.isFile())
-      .map(async (entry) => {
-        const { size, mtimeMs } = await stat(`${aside}/${entry.name}`);
-        return { path: `${aside}/${entry.name}`, size, mtimeMs };
-      }),
-  );
-  files.sort((a, b) => b.mtimeMs - a.mtimeMs);
-  let kept = 0;
-  for (const file of files) {
-    kept += file.size;
-    if (kept > maxBytes) await rm(file.path, { force: true });
-  }
-  await disk.syncDirectory(aside);
 }
 
 /** @returns undefined when the file does not exist */

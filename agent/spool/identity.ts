@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { setFolderAside } from './aside.ts';
 import { type Disk, makeDirectory, readIfPresent, replaceFile } from './disk.ts';
 
 /**
@@ -48,20 +49,13 @@ export async function adoptIdentity(
   disk: Disk,
   directory: string,
   { identity, aside }: { identity: Identity; aside: string },
-): Promise<string[]> {
+): Promise<void> {
   await makeDirectory(disk, join(directory, identity.producerId));
   const body = JSON.stringify(identity);
   await replaceFile(disk, join(directory, FILE), Buffer.from(`${checksum(body)} ${body}\n`));
   const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
-  for (const name of others) {
-    await makeDirectory(disk, aside);
-    await rename(join(directory, name), join(aside, name));
-  }
-  if (others.length > 0) {
-    await disk.syncDirectory(aside);
-    await disk.syncDirectory(directory);
-  }
-  return others;
+  for (const name of others) await setFolderAside(disk, join(directory, name), aside, name);
+  if (others.length > 0) await disk.syncDirectory(directory);
 }
 
 async function readIdentity(directory: string): Promise<Identity | undefined> {

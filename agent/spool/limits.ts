@@ -30,6 +30,8 @@ export const SPOOL_BOUNDS = {
   recordBytes: 1024 * 1024,
   /** Damaged segments and dead letters kept for inspection. */
   asideBytes: 64 * 1024 * 1024,
+  /** Folders of former identities kept likewise. */
+  asideFolders: 2,
   /** Recently sealed batches held in memory, so that a live link does not read the disk. */
   recentBytes: 1024 * 1024,
   /** Sequence numbers by which the durable mark of what may have been sent runs ahead. */

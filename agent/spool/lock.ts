@@ -39,8 +39,12 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   try {
     for (;;) {
       try {
-        // Unlike an exclusive create, a link appears with its content.
-        await link(draft, path);
+        // Unlike an exclusive create, a link appears with its content; not every file system has links.
+        await link(draft, path).catch((error: unknown) => {
+          if (isErrno(error, 'EPERM', 'ENOTSUP', 'ENOSYS'))
+            return writeFile(path, text, { flag: 'wx', mode: 0o600 });
+          throw error;
+        });
         break;
       } catch (error) {
         if (!isErrno(error, 'EEXIST')) throw error;

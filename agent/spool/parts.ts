@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { BatchLog, type Gap } from './batch-log.ts';
+import { BatchLog } from './batch-log.ts';
 import { type Disk, makeDirectory, realDisk } from './disk.ts';
 import { IdLog, rememberIds } from './id-log.ts';
 import { IdMemory } from './id-memory.ts';
@@ -8,8 +8,9 @@ import type { Positions } from './intake-record.ts';
 import { type RecoveredJournal, recoverJournal } from './intake-recovery.ts';
 import { Journal } from './journal.ts';
 import { SPOOL_DEFAULTS } from './limits.ts';
-import { lockDirectory } from './lock.ts';
+import { lockDirectory, SpoolLockedError } from './lock.ts';
 import type { Repair } from './reconcile.ts';
+import type { Gap } from './segment-content.ts';
 import { StateFile } from './state.ts';
 
 export type SpoolSettings = { readonly [K in keyof typeof SPOOL_DEFAULTS]: number };
@@ -60,13 +61,28 @@ export interface Opened {
   readonly positions: Positions;
 }
 
+async function takeDirectory(disk: Disk, directory: string): Promise<() => Promise<void>> {
+  try {
+    await makeDirectory(disk, directory);
+    return await lockDirectory(directory);
+  } catch (error) {
+    if (error instanceof SpoolLockedError) throw error;
+    const { message } = error as Error;
+    throw new Error(
+      `the spool ${directory} cannot be used (${message}); correct its rights or give another directory`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
 /** Takes the directory, finds out whose spool it is, and opens what is in it. */
 export async function openSpool(options: SpoolOptions): Promise<Opened> {
   const { directory, nowMs, on } = options;
   const disk = options.disk ?? realDisk;
   const settings = { ...SPOOL_DEFAULTS, ...options.settings };
-  await makeDirectory(disk, directory);
-  const release = await lockDirectory(directory);
+  const release = await takeDirectory(disk, directory);
   try {
     await makeDirectory(disk, join(directory, 'ids'));
     const found = await findIdentity(directory, options.hostId);

@@ -1,6 +1,6 @@
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeEntry } from './batch-record.ts';
+import { entryRange } from './batch-record.ts';
 import { isErrno } from './disk.ts';
 import {
   decodeSegmentHeader,
@@ -68,8 +68,8 @@ async function indexSegment(path: string, ordinal: number, nowMs: number): Promi
   // The header is damaged; the first record says where the segment began, or what is left of it.
   const bytes = await readDamaged(path);
   const first = scanSegment(bytes)
-    .records.map(({ record }) => decodeEntry(record))
-    .find((entry) => entry !== undefined);
+    .records.map(({ record }) => entryRange(record))
+    .find((range) => range !== undefined);
   if (!first) return undefined;
   const { from: firstSeq, before } = first;
   return { path, ordinal, firstSeq, before, createdAtMs: nowMs, isMerged: false, bytes: bytes.length };

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
 import { Tally } from '../tally.ts';
+import { clearAside } from './aside.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { keepDeadLetter } from './dead-letters.ts';
 import { type Disk, isErrno } from './disk.ts';
@@ -54,7 +56,6 @@ export class Spool {
   #openSeq: number;
   #accepted: number;
   #positions: Positions;
-  #lost: Record<string, number> = {};
   /** A batch whose content is fixed and that could not be written yet. */
   #frozen: SpoolEntry | undefined;
   /** Seq of the newest batch that came from an earlier process. */
@@ -123,7 +124,7 @@ export class Spool {
     return this.#acked;
   }
 
-  /** Seq of the newest batch that an earlier process left; see `Link` on conflicts. */
+  /** Seq of the newest batch that an earlier process left; see `Connection` on conflicts. */
   get inherited(): number {
     return this.#inherited;
   }
@@ -255,10 +256,11 @@ export class Spool {
     if (seq < this.#acked) this.#ackMarks = [];
     this.#acked = seq;
     for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
-    const nowMs = this.#options.nowMs();
+    // One mark for ten seconds, dated at their end: nothing is dropped too early for it.
+    const atMs = (Math.floor(this.#options.nowMs() / ACK_MARK_MS) + 1) * ACK_MARK_MS;
     const last = this.#ackMarks.at(-1);
-    if (last && nowMs - last.atMs < ACK_MARK_EVERY_MS) last.seq = seq;
-    else this.#ackMarks.push({ seq, atMs: nowMs });
+    if (last?.atMs === atMs) last.seq = seq;
+    else this.#ackMarks.push({ seq, atMs });
   }
 
   /**
@@ -269,8 +271,12 @@ export class Spool {
     const [entry] = await this.entriesFrom(seq, 1);
     if (!entry || entry.kind === 'skip' || entry.from !== seq) return;
     const rejectedAtMs = this.#options.nowMs();
-    const aside = join(this.#options.directory, 'aside');
-    await keepDeadLetter(this.#disk, aside, { entry, reason, producerId: this.producerId, rejectedAtMs });
+    await keepDeadLetter(this.#disk, this.#aside, {
+      entry,
+      reason,
+      producerId: this.producerId,
+      rejectedAtMs,
+    });
     const gap = { from: seq, to: seq, reason: 'rejected', outcomes: entry.outcomes };
     this.#rejected.set(seq, skipEntry(gap, entry));
     this.#options.on?.lost?.(gap);
@@ -287,25 +293,46 @@ export class Spool {
       const old = this.#parts;
       const identity = { ...old.identity, producerId: randomUUID() };
       const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
-      await copyEntries(old.batches, counted + 1, fresh.batches, nowMs);
-      await fresh.state.write({ services: [...this.#services] });
-      const { lastSealed, after } = fresh.batches;
-      const totals = { openSeq: lastSealed + 1, accepted: after, positions: this.#positions };
-      await fresh.journal.mark(totals, nowMs);
-      await old.journal.handOverIds(nowMs);
-      // Until here a crash leaves the old identity as it was.
-      const aside = join(this.#options.directory, 'aside');
-      await adoptIdentity(this.#disk, this.#options.directory, { identity, aside });
+      const { lastSealed, after } = await this.#moveTo(fresh, counted, nowMs);
       await Promise.all([old.journal.close(), old.batches.close()]);
       this.#parts = fresh;
-      this.#openSeq = totals.openSeq;
-      this.#accepted = totals.accepted;
+      this.#openSeq = lastSealed + 1;
+      this.#accepted = after;
       this.#acked = 0;
       this.#ackMarks = [];
       this.#rejected.clear();
       this.#inherited = lastSealed;
       this.#options.on?.sealed?.();
     });
+  }
+
+  /** Copies what is not counted into another identity's logs, and makes that the current one. */
+  async #moveTo(
+    fresh: Parts,
+    counted: number,
+    nowMs: number,
+  ): Promise<{ lastSealed: number; after: number }> {
+    const { batches, journal } = this.#parts;
+    const { identity } = fresh;
+    try {
+      await copyEntries(batches, counted + 1, fresh.batches, nowMs);
+      await fresh.state.write({ services: [...this.#services] });
+      const { lastSealed, after } = fresh.batches;
+      const totals = { openSeq: lastSealed + 1, accepted: after, positions: this.#positions };
+      await fresh.journal.mark(totals, nowMs);
+      await journal.handOverIds(nowMs);
+      // Until here a crash leaves the old identity as it was.
+      await adoptIdentity(this.#disk, this.#options.directory, { identity, aside: this.#aside });
+      return { lastSealed, after };
+    } catch (error) {
+      await Promise.all([fresh.journal.close(), fresh.batches.close()]);
+      await rm(join(this.#options.directory, identity.producerId), { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  get #aside(): string {
+    return join(this.#options.directory, 'aside');
   }
 
   /** Seals what was accepted and lets go of the directory. */
@@ -315,7 +342,7 @@ export class Spool {
     await this.#groups.commit().catch(() => {});
     await this.#serial.run(async () => {
       try {
-        if (this.#open.cells > 0) await this.#seal();
+        if (this.#open.cells > 0 || this.#frozen) await this.#seal();
         await this.#save(true);
       } finally {
         await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
@@ -399,13 +426,12 @@ export class Spool {
     const clockOffsetMs = this.#open.cells > 0 ? this.#openOffsetMs : this.#clockOffsetMs;
     const minute = Math.floor((nowMs + (clockOffsetMs ?? 0)) / MINUTE_MS);
     const isMinuteNew = minute !== this.#aliveMinute;
-    if (this.#open.cells === 0 && Object.keys(this.#lost).length === 0 && !isMinuteNew) return undefined;
+    if (this.#open.cells === 0 && !isMinuteNew) return undefined;
     const alive = isMinuteNew ? [...this.#services] : this.#open.services();
     const entry = batchEntry(
-      { seq: this.#openSeq, minute, clockOffsetMs, alive, cells: this.#open.take(), lost: this.#lost },
+      { seq: this.#openSeq, minute, clockOffsetMs, alive, cells: this.#open.take(), lost: {} },
       { before: this.#parts.batches.after, sealedAtMs: nowMs },
     );
-    this.#lost = {};
     this.#aliveMinute = minute;
     this.#openSeq += 1;
     return entry;
@@ -422,7 +448,10 @@ export class Spool {
     await state.write({ services: [...this.#services] });
   }
 
-  /** At a limit: drops what is acknowledged, merges what was never sent, gives up the oldest, refuses. */
+  /**
+   * At a limit: drops what was set aside and what is acknowledged, merges what was never sent, gives up the oldest,
+   * refuses.
+   */
   async #relieve(): Promise<void> {
     for (let step = 0; step < RELIEF_STEPS; step++) {
       const { batches, state } = this.#parts;
@@ -431,10 +460,13 @@ export class Spool {
         if (this.#refusal === 'full') this.#refusal = undefined;
         return;
       }
-      const had = batches.bytes;
-      await batches.drop(this.#acked, () => true);
-      if (batches.bytes < had) continue;
-      if (await this.#merge(Math.max(state.state.sendable, this.#acked))) continue;
+      if (reason !== 'spool-age') {
+        if (reason === 'disk-full' && (await clearAside(this.#disk, this.#aside))) continue;
+        const had = batches.bytes;
+        await batches.drop(this.#acked, () => true);
+        if (batches.bytes < had) continue;
+        if (await this.#merge(Math.max(state.state.sendable, this.#acked))) continue;
+      }
       if (await batches.giveUpOldest(this.#acked, reason)) continue;
       await batches.rotate();
       if (reason !== 'spool-age') this.#refusal ??= 'full';
@@ -489,6 +521,6 @@ export class Spool {
   }
 }
 
-const ACK_MARK_EVERY_MS = 10_000;
+const ACK_MARK_MS = 10_000;
 const SAVE_EVERY_MS = 5_000;
 const RELIEF_STEPS = 16;

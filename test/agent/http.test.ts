@@ -120,6 +120,18 @@ describe('POST /v1/outcomes', () => {
     expect((await post(bomb, { 'content-encoding': 'gzip' })).body.error.code).toBe('BODY_NOT_GZIP');
   });
 
+  it('answers 413 also to a body that does not say how long it is', async () => {
+    const chunks = Array.from({ length: 40 }, () => new Uint8Array(64 * 1024).fill(32));
+    const body = ReadableStream.from(chunks);
+    const response = await fetch(url('/v1/outcomes'), {
+      method: 'POST',
+      body,
+      duplex: 'half',
+    } as RequestInit);
+    expect(response.status).toBe(413);
+    expect((await post(JSON.stringify(ok))).status).toBe(202);
+  });
+
   it('lets only the listed pages report', async () => {
     const own = await post(JSON.stringify(ok), { origin: 'https://app.example.com' });
     expect(own.status).toBe(202);
