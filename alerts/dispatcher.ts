@@ -51,18 +51,29 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const deps: LaneDeps = {
     ...options,
     states: (services) => readStates(ledger, services, log),
-    done: (job) => settle(job, { status: 'done' }),
-    async retryAt(job, dueAtMs) {
-      if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
-      await settle(job, { status: 'retry', dueAtMs });
-      wakeAt(job.entry.service, dueAtMs);
-    },
-    async refuse(job, receiver) {
-      await handOn(job, receiver);
-      await settle(job, { status: 'done' });
-    },
+    done: (job) => recorded(job, () => settle(job, { status: 'done' })),
+    retryAt: (job, dueAtMs) =>
+      recorded(job, async () => {
+        if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
+        await settle(job, { status: 'retry', dueAtMs });
+        wakeAt(job.entry.service, dueAtMs);
+      }),
+    refuse: (job, receiver) =>
+      recorded(job, async () => {
+        await handOn(job, receiver);
+        await settle(job, { status: 'done' });
+      }),
   };
   const lanes = new Map(receivers.map((receiver) => [receiver.name, new Lane(receiver, deps)] as const));
+
+  /** The lane goes on whatever the store says: what else it holds must not be lost with this one. */
+  async function recorded(job: Job, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      log.warn({ key: job.entry.id, error: String(error) }, 'could not settle; it comes back with its lease');
+    }
+  }
 
   async function settle(job: Job, settlement: Settlement): Promise<void> {
     if (job.lease === null) return;

@@ -17,6 +17,7 @@ export interface LaneDeps {
   readonly sendTimeoutMs: number;
   /** The states of these services as far as the store answers. */
   states(services: readonly string[]): Promise<ReadonlyMap<string, PolicyState>>;
+  /** None of these rejects: what cannot be recorded comes back when its lease runs out. */
   done(job: Job): Promise<void>;
   retryAt(job: Job, dueAtMs: number): Promise<void>;
   /** Hands the job to the receiver's fallback, or records that there is none; then it is done here. */
@@ -31,6 +32,9 @@ export interface DeliveryObserver {
 
 /** A resolve or an acknowledgement that nobody took for this long is given up, counted and handed on. */
 export const GIVE_UP_AFTER_MS = 7 * 86_400_000;
+
+/** Failures in a row after which a single alert goes ahead of the others. */
+const PROBE_AFTER = 3;
 
 /** Episodes remembered as not delivered, for each receiver. */
 const UNDELIVERED_MAX = 1_000;
@@ -77,12 +81,7 @@ export class Lane {
       await delay(this.#deps.groupWaitMs);
       const jobs = this.#held;
       this.#held = [];
-      try {
-        await this.#deliver(jobs);
-      } catch (error) {
-        // The store failed while settling: the leases run out and the entries come back. Nothing is lost.
-        this.#deps.log.warn({ receiver: this.#receiver.name, error: String(error) }, 'could not settle');
-      }
+      await this.#deliver(jobs);
     }
     // In the same step as the last look at what is held, or a job that comes between would wait for the next one.
     this.#running = null;
@@ -99,23 +98,32 @@ export class Lane {
       this.#missed(job);
       await this.#finish(job);
     }
-    const size = this.#receiver.notifier.alertsPerMessage;
-    for (let i = 0; i < merged.parcels.length; i += size) {
+    for (let i = 0; i < merged.parcels.length; ) {
+      // One alert that the receiver chokes on must not hold up those beside it: after some failures a single one
+      // goes ahead, the least failed first, and the others together only when it has arrived.
+      const size = this.#failures >= PROBE_AFTER ? 1 : this.#receiver.notifier.alertsPerMessage;
       const parcels = merged.parcels.slice(i, i + size);
-      const waitMs = Math.max(this.#closedUntilMs - nowMs(), 0) || this.#cap.take(nowMs());
-      if (waitMs > 0) await this.#postpone(parcels, nowMs() + waitMs);
-      else await this.#send(parcels);
+      i += size;
+      const waitMs = this.#mustWait(parcels);
+      if (waitMs === null) await this.#send(parcels);
+      else await this.#postpone(parcels, nowMs() + waitMs);
     }
   }
 
+  /** null when the parcels may leave now. */
+  #mustWait(parcels: readonly Parcel[]): number | null {
+    const now = this.#deps.nowMs();
+    if (now < this.#closedUntilMs) return this.#closedUntilMs - now;
+    // Past its lease somebody else may be sending the same: give it back rather than send it twice.
+    const leases = parcels.flatMap(({ jobs }) => jobs.flatMap(({ lease }) => lease ?? []));
+    if (leases.some((lease) => lease.untilMs - now < this.#deps.sendTimeoutMs)) return 0;
+    return this.#cap.take(now) || null;
+  }
+
   async #send(parcels: readonly Parcel[]): Promise<void> {
-    const { nowMs, observer, log, sendTimeoutMs, random } = this.#deps;
+    const { nowMs, observer, log, random } = this.#deps;
     const { name } = this.#receiver;
     const jobs = parcels.flatMap((one) => one.jobs);
-    // Past its lease somebody else may be sending the same: give it back rather than send it twice.
-    if (jobs.some(({ lease }) => lease !== null && lease.untilMs - nowMs() < sendTimeoutMs)) {
-      return this.#postpone(parcels, nowMs());
-    }
     const outcome = await this.#attempt(parcels);
     if (outcome.status === 'sent') {
       observer.sent(name);

@@ -412,6 +412,76 @@ describe('alerting', () => {
     expect(peer.requests.map(({ body }) => JSON.parse(body).payload.source).sort()).toEqual(names);
   });
 
+  it('an alert that its receiver chokes on does not hold up the others', async () => {
+    const store = await lmdb();
+    const peer = await peerWith(({ body }) => ({ status: body.includes('poison') ? 500 : 200 }));
+    const { scene, startMs } = outage();
+    const clock = clockAt(startMs + 20_000);
+    const names = ['poison', 'a', 'b', 'c'];
+    const rig = start(
+      store,
+      { receivers: [hook(peer)] },
+      { ...clock, services: async () => names, timing: { groupWaitMs: 200 } },
+    );
+    const seen = scene.at(startMs + 20_000);
+    await Promise.all(
+      names.map((service) =>
+        rig.alerting.consider(service, { ...seen, reading: { ...seen.reading, service } }),
+      ),
+    );
+    const arrived = () =>
+      peer.requests
+        .filter(({ body }) => !body.includes('poison'))
+        .flatMap(({ body }) =>
+          JSON.parse(body).alerts.map((alert: { labels: { service: string } }) => alert.labels.service),
+        );
+    await waitFor(
+      'the others',
+      async () => {
+        await rig.alerting.idle();
+        // Each backoff is over at once.
+        clock.set(clock.nowMs() + 10 * MINUTE_MS);
+        return arrived().length === 3;
+      },
+      { everyMs: 100 },
+    );
+    expect(arrived().sort()).toEqual(['a', 'b', 'c']);
+    expect((await rig.alerting.status()).outbox?.depth).toBe(1);
+  });
+
+  it('what is sent past the store is not lost with an entry that cannot be settled', async () => {
+    const store = await lmdb();
+    const peer = await peerWith(() => ({ status: 202 }));
+    const { scene, startMs } = outage();
+    const clock = clockAt(startMs + 20_000);
+    let isDown = false;
+    const unless = <T>(act: () => Promise<T>) => (isDown ? Promise.reject(new Error('no answer')) : act());
+    const ledger: Store['ledger'] = {
+      load: (service) => store.ledger.load(service),
+      claim: (request) => store.ledger.claim(request),
+      settle: (request) => unless(() => store.ledger.settle(request)),
+      backlog: (service) => store.ledger.backlog(service),
+      commit: (request) => unless(() => store.ledger.commit(request)),
+    };
+    const rig = start(
+      { ledger, journal: store.journal },
+      {
+        receivers: [
+          { name: 'pager', type: 'pagerduty', url: peer.url, routingKey: 'k'.repeat(32), ...ENTRY },
+        ],
+      },
+      { ...clock, services: async () => ['acme', 'other'], timing: { groupWaitMs: 500, directAfterMs: 10 } },
+    );
+    const seen = scene.at(startMs + 20_000);
+    await rig.alerting.consider('acme', seen);
+    // The first one is in its lane now; before it leaves the store fails, and the second one joins it.
+    isDown = true;
+    const reading = { ...seen.reading, service: 'other' };
+    await expect(rig.alerting.consider('other', { ...seen, reading })).rejects.toThrow('no answer');
+    const services = () => peer.requests.map(({ body }) => JSON.parse(body).payload.source);
+    await waitFor('both', () => services().includes('acme') && services().includes('other'));
+  });
+
   it('what the store does not take is sent past it, and not again when it is back', async () => {
     const store = await lmdb();
     const peer = await peerWith();
