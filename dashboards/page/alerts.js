@@ -2,7 +2,7 @@
 // the page.
 
 import { localTime } from './contract-time.js';
-import { byId, element, fill } from './element.js';
+import { byId, element, faint, fill, linkButton } from './element.js';
 
 /** @import { ContractMonth, AlertRecord } from './types.d.ts' */
 
@@ -34,9 +34,7 @@ function row(month, alert, onAcknowledge) {
     element('strong', {}, step),
     element('span', { class: 'count', 'data-state': weight }, severity),
     element('p', {}, summary),
-    element(
-      'p',
-      { class: 'faint' },
+    faint(
       `${state === 'resolved' ? 'held' : state} since ${localTime(month, since)}${when}. `,
       acknowledgement(alert, onAcknowledge),
     ),
@@ -47,9 +45,5 @@ function row(month, alert, onAcknowledge) {
 function acknowledgement({ key, state, acknowledgedBy }, onAcknowledge) {
   if (acknowledgedBy !== undefined) return `Acknowledged by ${acknowledgedBy}.`;
   if (state === 'resolved') return null;
-  return element(
-    'button',
-    { type: 'button', class: 'link small', onclick: () => onAcknowledge(key) },
-    'Acknowledge',
-  );
+  return linkButton('Acknowledge', () => onAcknowledge(key), 'small');
 }

@@ -48,9 +48,10 @@ export async function call(path, { method = 'GET', body } = {}) {
 }
 
 /**
+ * @template T  what the daemon's interface promises
  * @param {string} path
  * @param {{ method?: string, body?: unknown }} [request]
- * @returns {Promise<any>}
+ * @returns {Promise<T>}
  */
 export async function callJson(path, request) {
   const response = await call(path, request);

@@ -5,7 +5,7 @@ import { drawCell, lookOf } from './calendar-cells.js';
 import { clock, dayLabel } from './contract-time.js';
 import { byId, byIdAs } from './element.js';
 
-/** @import { ContractMonth, WindowCell, Brush } from './types.d.ts' */
+/** @import { ContractMonth, Cells, Brush } from './types.d.ts' */
 
 const LABELS_WIDTH = 52;
 const HOURS_HEIGHT = 20;
@@ -13,18 +13,7 @@ const ROW_HEIGHT = 11;
 const ROW_GAP = 5;
 /** How far beside a lost window a finger may land, in CSS pixels. */
 const FINGER = 6;
-const COLOURS = [
-  'paper',
-  'clean',
-  'some',
-  'close',
-  'lost',
-  'excluded',
-  'idle',
-  'unmeasured',
-  'ahead',
-  'faint',
-];
+const COLOURS = 'paper clean some close lost excluded idle unmeasured ahead faint'.split(' ');
 
 /**
  * @param {object} listeners
@@ -35,7 +24,7 @@ export function calendar({ onPoint, onChoose }) {
   const grid = byId('grid');
   const canvas = byIdAs('month-picture', HTMLCanvasElement);
   const cursor = byId('cursor');
-  /** @type {{ month: ContractMonth, cells: readonly (WindowCell | undefined)[] } | null} */
+  /** @type {{ month: ContractMonth, cells: Cells } | null} */
   let shown = null;
   let at = 0;
 
@@ -172,7 +161,7 @@ export function calendar({ onPoint, onChoose }) {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
 
   return {
-    /** @param {ContractMonth} month @param {readonly (WindowCell | undefined)[]} cells  by place */
+    /** @param {ContractMonth} month @param {Cells} cells */
     show(month, cells) {
       if (shown?.month.month !== month.month) {
         at = 0;

@@ -89,14 +89,6 @@ export function clock({ perDay, windowMinutes }, place) {
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** @param {{ offsetMinutes: number }} month @returns {string} "UTC+8" */
-export function zoneLabel({ offsetMinutes }) {
-  if (offsetMinutes === 0) return 'UTC';
-  const size = Math.abs(offsetMinutes);
-  const minutes = size % 60 === 0 ? '' : `:${two(size % 60)}`;
-  return `UTC${offsetMinutes < 0 ? '−' : '+'}${Math.floor(size / 60)}${minutes}`;
-}
-
 /** @param {{ offsetMinutes: number }} month @returns {string} "+08:00", as in RFC 3339 */
 export function zoneSuffix({ offsetMinutes }) {
   const size = Math.abs(offsetMinutes);

@@ -3,11 +3,11 @@
 import { clock, dayLabel } from './contract-time.js';
 import { byIdAs, fill, fillTable } from './element.js';
 
-/** @import { ContractMonth, WindowCell } from './types.d.ts' */
+/** @import { ContractMonth, Cells } from './types.d.ts' */
 
 const VERDICTS = ['up', 'down', 'excluded', 'idle', 'unmeasured'];
 
-/** @param {ContractMonth} month @param {readonly (WindowCell | undefined)[]} cells  by place */
+/** @param {ContractMonth} month @param {Cells} cells */
 export function showDayTable(month, cells) {
   const head = ['Day', 'Up', 'Lost', 'Excluded', 'Idle', 'Unmeasured', 'Lost at'];
   const rows = Array.from({ length: month.days }, (_, day) => {

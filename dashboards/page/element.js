@@ -1,13 +1,13 @@
 // The only place where elements are made. Text from data becomes text nodes, so a region called
 // "<img onerror=...>" is shown, never run.
 
-/** @typedef {Record<string, string | number | boolean | ((event: any) => void) | undefined>} Attributes */
+/** @import { Attributes, Child } from './types.d.ts' */
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
- * @param {Attributes} [attributes]  `onclick` and the like are listeners; true is an empty attribute, false and undefined none
- * @param {...(Node | string | number | null | undefined)} children
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
  * @returns {HTMLElementTagNameMap[T]}
  */
 export function element(tag, attributes = {}, ...children) {
@@ -17,10 +17,20 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A paragraph that says the lesser things. @param {...Child} children */
+export function faint(...children) {
+  return element('p', { class: 'faint' }, ...children);
+}
+
+/** A button that looks like a link. @param {string} text @param {() => void} onclick @param {string} [size] */
+export function linkButton(text, onclick, size = '') {
+  return element('button', { type: 'button', class: `link ${size}`, onclick }, text);
+}
+
 /**
  * Replaces what an element contains.
  * @param {Element} parent
- * @param {...(Node | string | number | null | undefined)} children
+ * @param {...Child} children
  */
 export function fill(parent, ...children) {
   parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined).map(asNode));
@@ -76,7 +86,8 @@ function asNode(child) {
  */
 function dress(made, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === 'function') made.addEventListener(name.slice(2), value);
+    if (typeof value === 'function')
+      made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (value === true) made.setAttribute(name, '');
     else if (value !== undefined && value !== false) made.setAttribute(name, String(value));
   }

@@ -6,32 +6,20 @@ import { byId, element, fill } from './element.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
 
-const FORMATS = /** @type {const} */ (['html', 'json', 'csv', 'text']);
+/** The daemon's names of the formats, and how their files end. */
+const FORMATS = { html: 'html', json: 'json', csv: 'csv', text: 'txt' };
 
 /** @param {Reading} reading @param {(error: unknown) => void} onFailure */
-export function showEvidence(reading, onFailure) {
-  const { service, month, claim } = reading;
-  fill(
-    byId('statement-words'),
-    `Every window with its counts, the exclusions and a hash that shows any later change. A claim for this month can be made from ${longDate(claim.opens)} to ${longDate(claim.deadline)}, in the support ticket system of the provider (clause 3.2).`,
-  );
-  fill(
-    byId('statements'),
-    ...FORMATS.map((format) => {
-      const path = servicePath(service, `statement?month=${month}&format=${format}`);
-      const name = `roomwatch-${service}-${month}.${format === 'text' ? 'txt' : format}`;
-      return element(
-        'a',
-        {
-          class: 'button',
-          href: path,
-          download: name,
-          onclick: (/** @type {MouseEvent} */ event) => fetchFirst(event, path, name, onFailure),
-        },
-        `Statement as ${format === 'text' ? 'text' : format.toUpperCase()}`,
-      );
-    }),
-  );
+export function showEvidence({ service, month, claim }, onFailure) {
+  const words = `Every window with its counts, the exclusions and a hash that shows any later change. A claim for this month can be made from ${longDate(claim.opens)} to ${longDate(claim.deadline)}, in the support ticket system of the provider (clause 3.2).`;
+  fill(byId('statement-words'), words);
+  const links = Object.entries(FORMATS).map(([format, ending]) => {
+    const href = servicePath(service, `statement?month=${month}&format=${format}`);
+    const download = `roomwatch-${service}-${month}.${ending}`;
+    const onclick = (/** @type {MouseEvent} */ event) => fetchFirst(event, href, download, onFailure);
+    return element('a', { class: 'button', href, download, onclick }, `Statement as ${format}`);
+  });
+  fill(byId('statements'), ...links);
 }
 
 /**

@@ -2,12 +2,10 @@
 // answers with a sentence; the page only passes it on.
 
 import { callJson } from './api.js';
-import { localTime, zoneLabel, zoneSuffix } from './contract-time.js';
-import { byId, byIdAs, element, fill } from './element.js';
+import { localTime, zoneSuffix } from './contract-time.js';
+import { byId, byIdAs, element, faint, fill } from './element.js';
 
-/** @import { ContractMonth, ExclusionRecord } from './types.d.ts' */
-
-/** @typedef {(id: string, reason: string) => void} Withdraw */
+/** @import { ContractMonth, ExclusionRecord, Withdraw } from './types.d.ts' */
 
 /** Clauses with the contract's words, shortened; those with `notice` hold only with one given beforehand. */
 const CLAUSES = [
@@ -36,7 +34,7 @@ const CLAUSES = [
 export function showExclusions({ month, exclusions, onWithdraw }) {
   fill(
     byId('exclusion-zone'),
-    `Times are ${zoneLabel(month)}; every minute that the interval touches is left out.`,
+    `Times are UTC${zoneSuffix(month)}; every minute that the interval touches is left out.`,
   );
   const box = byId('exclusions');
   if (exclusions.length === 0) {
@@ -51,67 +49,39 @@ function row(month, one, onWithdraw) {
   const span = `${localTime(month, one.from)} to ${localTime(month, one.to)}`;
   const notice = one.noticeAt === undefined ? '' : `, notice given ${localTime(month, one.noticeAt)}`;
   const entered = one.enteredBy === undefined ? 'from a file' : `entered with the token ${one.enteredBy}`;
-  const words = [
-    element(
-      'p',
-      { class: 'faint' },
-      `Clause ${one.clause}: ${one.reason} (${one.author}${notice}; ${entered})`,
-    ),
-  ];
+  const words = faint(`Clause ${one.clause}: ${one.reason} (${one.author}${notice}; ${entered})`);
   if (one.withdrawnAt !== undefined) {
     const by = `Withdrawn ${localTime(month, one.withdrawnAt)} with the token ${one.withdrawnBy}: ${one.withdrawnReason || 'no reason given'}`;
-    words.push(element('p', { class: 'faint' }, by));
-    return element('li', {}, element('span', { class: 'withdrawn' }, span), ...words);
+    return element('li', {}, element('span', { class: 'withdrawn' }, span), words, faint(by));
   }
   // One from a file is deleted there; the daemon would refuse.
   const button = one.source === 'file' ? null : withdrawal(one.id, span, onWithdraw);
-  return element('li', {}, element('span', {}, span), button, ...words);
+  return element('li', {}, span, words, button);
 }
 
 /**
- * A button that first asks why: the record says so for ever.
+ * Asks why first: the record says so for ever.
  * @param {string} id
  * @param {string} span
  * @param {Withdraw} onWithdraw
  */
 function withdrawal(id, span, onWithdraw) {
   const reason = element('input', {
-    name: 'reason',
     maxlength: 1000,
     required: true,
-    'aria-label': `Why the exclusion of ${span} is withdrawn`,
     placeholder: 'Why?',
+    'aria-label': `Why the exclusion of ${span} is withdrawn`,
   });
-  const form = element(
-    'form',
-    {
-      class: 'withdrawal',
-      hidden: true,
-      onsubmit: (/** @type {SubmitEvent} */ event) => {
-        event.preventDefault();
-        onWithdraw(id, reason.value.trim());
-      },
-    },
-    reason,
-    element('button', { type: 'submit' }, 'Withdraw'),
+  const onsubmit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    onWithdraw(id, reason.value.trim());
+  };
+  return element(
+    'details',
+    { class: 'withdrawal' },
+    element('summary', { class: 'link small' }, 'Withdraw'),
+    element('form', { onsubmit }, reason, element('button', {}, 'Withdraw')),
   );
-  const open = element(
-    'button',
-    {
-      type: 'button',
-      class: 'link small count',
-      'aria-label': `Withdraw the exclusion of ${span}`,
-      onclick: () => {
-        open.hidden = true;
-        form.hidden = false;
-        reason.focus();
-      },
-    },
-    'Withdraw',
-  );
-  const both = document.createDocumentFragment();
-  both.append(open, form);
-  return both;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { callJson, servicePath } from './api.js';
 import { localTime, startMsOf, windowLabel } from './contract-time.js';
-import { byId, element, fill } from './element.js';
+import { byId, element, faint, fill } from './element.js';
 import { countText } from './figures.js';
 
 /** @import { Explanation } from '../../sla/explain.ts' */
@@ -31,12 +31,10 @@ export function showExplanation(month, place, { window, state, rule, exclusions,
     box,
     element('h2', {}, windowLabel(month, place)),
     ...sentences.map((sentence) => element('p', {}, sentence)),
-    element('p', { class: 'faint' }, `Clause ${rule.clause}: ${rule.text}. ${STATES[state]}`),
+    faint(`Clause ${rule.clause}: ${rule.text}. ${STATES[state]}`),
     counts(window),
     ...exclusions.map(({ clause, from, to, author, reason }) =>
-      element(
-        'p',
-        { class: 'faint' },
+      faint(
         `Excluded ${localTime(month, from)} to ${localTime(month, to)} under ${clause}: ${reason} (${author})`,
       ),
     ),

@@ -1,7 +1,7 @@
 // The incidents of the month, in words; each leads to its place in the picture.
 
 import { clock, momentLabel } from './contract-time.js';
-import { byId, element, fill } from './element.js';
+import { byId, element, faint, fill, linkButton } from './element.js';
 import { durationText, plural, successText } from './figures.js';
 
 /** @import { ContractMonth, Incident } from './types.d.ts' */
@@ -23,21 +23,10 @@ export function showIncidents({ month, incidents, onChoose, onExclude }) {
     return;
   }
   const rows = incidents.map((incident) => row(month, incident, onChoose, onExclude));
-  const list = element('ol', { class: 'incidents' }, ...rows.slice(0, SHOWN_FIRST));
+  const list = (/** @type {Node[]} */ some) => element('ol', { class: 'incidents' }, ...some);
   const rest = rows.slice(SHOWN_FIRST);
-  const more = element(
-    'button',
-    {
-      type: 'button',
-      class: 'quiet',
-      onclick: () => {
-        list.append(...rest);
-        more.remove();
-      },
-    },
-    `Show ${rest.length} earlier`,
-  );
-  fill(box, list, rest.length > 0 ? more : null);
+  const more = element('details', {}, element('summary', {}, `${rest.length} earlier`), list(rest));
+  fill(box, list(rows.slice(0, SHOWN_FIRST)), rest.length > 0 ? more : null);
 }
 
 /**
@@ -54,17 +43,11 @@ function row(month, incident, onChoose, onExclude) {
   return element(
     'li',
     {},
-    element('button', { type: 'button', class: 'link', onclick: () => onChoose(place) }, span),
+    linkButton(span, () => onChoose(place)),
     element('span', { class: 'count', 'data-state': 'lost' }, plural(windows, 'window')),
-    element(
-      'p',
-      { class: 'faint' },
+    faint(
       `${minutes} at ${successText(failures, attempts)} success: ${plural(failures, 'counted failure')} in ${plural(attempts, 'attempt')}.${volume} `,
-      element(
-        'button',
-        { type: 'button', class: 'link small', onclick: () => onExclude(incident) },
-        'Exclude it',
-      ),
+      linkButton('Exclude it', () => onExclude(incident), 'small'),
     ),
   );
 }

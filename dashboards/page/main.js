@@ -3,13 +3,12 @@
 import { showAlerts } from './alerts.js';
 import { ApiError, callJson } from './api.js';
 import { calendar } from './calendar.js';
-import { monthAfter, monthName, placeOf, startMsOf, zoneLabel } from './contract-time.js';
+import { monthAfter, monthName, placeOf, startMsOf, zoneSuffix } from './contract-time.js';
 import { showDayTable } from './day-table.js';
 import { byId, byIdAs, fill } from './element.js';
 import { showEvidence } from './evidence.js';
 import { exclusionForm, showExclusions } from './exclusions.js';
 import { fetchExplanation, showExplanation } from './explanation.js';
-import { agoText } from './figures.js';
 import { announcement, showHeadline, titleOf } from './headline.js';
 import { hideHint, hintText, showHint } from './hint.js';
 import { showIncidents } from './incident-list.js';
@@ -20,33 +19,33 @@ import { fetchCells, fetchHead, isSameMonth } from './month-view.js';
 import { showOutlook } from './outlook.js';
 import { readRoute, routeTo } from './route.js';
 import { fetchHeadlines, showServices } from './services.js';
+import { statusOf } from './status.js';
 import { tokenDialog } from './token-dialog.js';
 import { showNothing, showWelcome } from './welcome.js';
 
 /** @import { MonthView, Headline } from './types.d.ts' */
-
-/** Older than this the numbers are called stale, whatever the reason; a failure calls them so at once. */
-const STALE_MS = 45_000;
 
 let route = readRoute(location.hash);
 /** @type {readonly Headline[]} */
 let headlines = [];
 /** @type {MonthView | null} */
 let view = null;
-let refreshedAtMs = 0;
-let hasFailed = false;
 let announced = '';
-/** What each part of the page shows, so that an unchanged one keeps its focus and its selection. */
-/** @type {Map<string, string>} */
+/** The window that was last asked about: a slow answer on another one comes too late. */
+let asked = -1;
+/**
+ * What each part of the page shows, so that an unchanged one keeps its focus and its selection.
+ * @type {Map<string, readonly unknown[]>}
+ */
 const drawn = new Map();
 
 const picture = calendar({ onPoint: point, onChoose: (place) => void explain(place) });
 const form = exclusionForm({
   current: () => view && { service: view.reading.service, month: view.month },
   onAdded: () => updates.now(),
-  explain: complain,
+  explain: (error) => status.words(error),
 });
-const askForToken = tokenDialog(() => updates.now());
+const status = statusOf({ askForToken: tokenDialog(() => updates.now()) });
 const updates = live({
   refresh,
   concerns: (service, month) => view?.reading.service === service && view.reading.month === month,
@@ -54,15 +53,17 @@ const updates = live({
 
 addEventListener('hashchange', () => {
   route = readRoute(location.hash);
+  if (route.service === null) view = null;
+  status.clear();
   updates.now();
 });
-setInterval(showFreshness, 1_000);
 updates.now();
 
 async function refresh() {
   try {
     headlines = await fetchHeadlines();
-    const service = route.service ?? headlines[0]?.service ?? null;
+    // Without one in the address the worst is shown, and stays when another one becomes the worst.
+    const service = route.service ?? view?.reading.service ?? headlines[0]?.service ?? null;
     if (service === null) {
       view = null;
       showWelcome();
@@ -72,14 +73,10 @@ async function refresh() {
       await showMonth(service, month, current ?? month);
     }
     showServices(headlines, service, route.month);
-    refreshedAtMs = Date.now();
-    hasFailed = false;
-    byId('trouble').hidden = true;
+    status.refreshed();
   } catch (error) {
-    hasFailed = true;
-    showTrouble(error, false);
+    status.failed(error);
   }
-  showFreshness();
 }
 
 /** @param {string} service @param {string} month @param {string} currentMonth */
@@ -87,6 +84,7 @@ async function showMonth(service, month, currentMonth) {
   try {
     const head = await fetchHead(service, month);
     const isSame = view !== null && isSameMonth(view.reading, head.reading);
+    if (!isSame) byId('explain').hidden = true;
     const known = isSame && view !== null ? view : { cells: [], cellsAt: null };
     view = { cells: known.cells, cellsAt: known.cellsAt, ...head };
     // The numbers first: the windows are a hundred times larger.
@@ -114,29 +112,31 @@ function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMon
   if (reading.month < currentMonth) after.href = routeTo(reading.service, monthAfter(reading.month, 1));
   else after.removeAttribute('href');
 
-  redraw('headline', reading, () => showHeadline(reading));
-  redraw('outlook', [reading.projection, reading.budget, reading.lines], () => showOutlook(reading));
-  redraw('picture', [month, cells], () => {
-    fill(byId('grid-zone'), `${zoneLabel(month)}, a row a day`);
+  const of = `${reading.service} ${reading.month} ${reading.period.start}`;
+  const numbers = JSON.stringify(reading);
+  redraw('headline', [numbers], () => showHeadline(reading));
+  redraw('outlook', [numbers], () => showOutlook(reading));
+  redraw('picture', [of, cells], () => {
+    fill(byId('grid-zone'), `UTC${zoneSuffix(month)}, a row a day`);
     picture.show(month, cells);
     showLegend(picture.colours());
     showDayTable(month, cells);
-  });
-  const lost = cells.flatMap((cell) => (cell?.verdict === 'down' ? [cell] : []));
-  redraw('incidents', [month, lost], () =>
+    const lost = cells.flatMap((cell) => (cell?.verdict === 'down' ? [cell] : []));
     showIncidents({
       month,
       incidents: incidents(lost),
       onChoose: (place) => void explain(place),
       onExclude: ({ place, windows }) =>
         form.open(startMsOf(month, place), startMsOf(month, place + windows)),
-    }),
+    });
+  });
+  redraw('alerts', [of, JSON.stringify(alerts)], () =>
+    showAlerts({ month, alerts, onAcknowledge: acknowledge }),
   );
-  redraw('alerts', alerts, () => showAlerts({ month, alerts, onAcknowledge: acknowledge }));
-  redraw('exclusions', exclusions, () => showExclusions({ month, exclusions, onWithdraw: withdraw }));
-  redraw('evidence', [reading.service, reading.month, reading.claim], () =>
-    showEvidence(reading, showTrouble),
+  redraw('exclusions', [of, JSON.stringify(exclusions)], () =>
+    showExclusions({ month, exclusions, onWithdraw: withdraw }),
   );
+  redraw('evidence', [of], () => showEvidence(reading, status.refused));
   announce(announcement(reading));
   if (route.at !== null) {
     const place = placeOf(month, route.at);
@@ -145,11 +145,15 @@ function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMon
   }
 }
 
-/** @param {string} part @param {unknown} value @param {() => void} draw */
-function redraw(part, value, draw) {
-  const key = JSON.stringify([view?.reading.service, value]);
-  if (drawn.get(part) === key) return;
-  drawn.set(part, key);
+/**
+ * @param {string} part
+ * @param {readonly unknown[]} of  what it shows, compared one by one
+ * @param {() => void} draw
+ */
+function redraw(part, of, draw) {
+  const before = drawn.get(part);
+  if (before !== undefined && of.every((value, i) => value === before[i])) return;
+  drawn.set(part, of);
   draw();
 }
 
@@ -168,12 +172,15 @@ function point(place) {
 async function explain(place) {
   if (view === null) return;
   picture.moveTo(place);
+  asked = place;
   const { reading, month } = view;
   try {
-    showExplanation(month, place, await fetchExplanation(reading.service, month, place));
+    const explanation = await fetchExplanation(reading.service, month, place);
+    if (asked !== place || view === null || !isSameMonth(view.reading, reading)) return;
+    showExplanation(month, place, explanation);
     byId('explain').scrollIntoView({ block: 'nearest' });
   } catch (error) {
-    showTrouble(error);
+    status.refused(error);
   }
 }
 
@@ -192,36 +199,11 @@ async function acknowledge(key) {
 async function change(action) {
   try {
     await action();
+    status.clear();
     updates.now();
   } catch (error) {
-    showTrouble(error);
+    status.refused(error);
   }
-}
-
-/**
- * What to say of a failure; a missing token is asked for.
- * @param {unknown} error
- * @param {boolean} [isAsked]  whether a person waits for the outcome
- */
-function complain(error, isAsked = true) {
-  if (error instanceof ApiError && (error.status === 401 || error.status === 403)) askForToken(isAsked);
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** @param {unknown} error @param {boolean} [isAsked] */
-function showTrouble(error, isAsked) {
-  const trouble = byId('trouble');
-  const text = complain(error, isAsked);
-  if (trouble.hidden || trouble.textContent !== text) fill(trouble, text);
-  trouble.hidden = false;
-}
-
-function showFreshness() {
-  const freshness = byId('freshness');
-  if (refreshedAtMs === 0) return;
-  const age = Date.now() - refreshedAtMs;
-  freshness.dataset.state = hasFailed || age > STALE_MS ? 'stale' : 'fresh';
-  fill(freshness, `updated ${agoText(age)}`);
 }
 
 /** @param {string} text */

@@ -5,7 +5,7 @@ import { contractMonth, placeOf } from './contract-time.js';
 import { fetchWindows } from './windows.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
-/** @import { ContractMonth, WindowCell, ExclusionRecord, AlertRecord, MonthView } from './types.d.ts' */
+/** @import { WindowCell, ExclusionRecord, AlertRecord, MonthView } from './types.d.ts' */
 
 /** Windows asked for again each time: outcomes may come late by a window and the three minutes of grace. */
 const REPEATED_WINDOWS = 3;
@@ -41,10 +41,17 @@ export async function fetchCells(view) {
   const now = placeOf(month, reading.asOf) ?? last;
   const from = Math.max(0, Math.min(cells.length, now) - REPEATED_WINDOWS);
   const to = Math.min(last, now + 1);
-  if (to > from && Date.parse(reading.asOf) >= month.startMs) {
-    for (const cell of await fetchWindows(reading.service, month, { from, to })) cells[cell.place] = cell;
-  }
-  return { ...view, cells, cellsAt: reading };
+  if (to <= from || Date.parse(reading.asOf) < month.startMs) return { ...view, cells, cellsAt: reading };
+  const fetched = await fetchWindows(reading.service, month, { from, to });
+  const isNews = cells.length === 0 || fetched.some((cell) => !isEqual(cell, cells[cell.place]));
+  for (const cell of fetched) cells[cell.place] = cell;
+  // The same array where nothing is new, so that nothing is drawn anew.
+  return { ...view, cells: isNews ? cells : view.cells, cellsAt: reading };
+}
+
+/** @param {WindowCell} one @param {WindowCell | undefined} other */
+function isEqual(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /**
@@ -68,6 +75,7 @@ export function isSameMonth(one, other) {
 
 /** @param {string} service @returns {Promise<ExclusionRecord[]>} */
 async function fetchExclusions(service) {
+  /** @type {{ exclusions: ExclusionRecord[] }} */
   const { exclusions } = await callJson(`/api/v1/exclusions?service=${encodeURIComponent(service)}`);
   return exclusions;
 }
@@ -75,8 +83,9 @@ async function fetchExclusions(service) {
 /** @param {string} service @returns {Promise<AlertRecord[] | null>} */
 async function fetchAlerts(service) {
   try {
+    /** @type {{ alerts: AlertRecord[] }} */
     const { alerts } = await callJson('/api/v1/alerts');
-    return alerts.filter((/** @type {AlertRecord} */ alert) => alert.service === service);
+    return alerts.filter((alert) => alert.service === service);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;

@@ -5,7 +5,7 @@ import { byId, byIdAs, element, fill } from './element.js';
 import { plural } from './figures.js';
 import { routeTo } from './route.js';
 
-/** @import { Headline } from './types.d.ts' */
+/** @import { Headline, ServiceRecord } from './types.d.ts' */
 
 // On a narrow screen the list would push the month out of sight.
 if (matchMedia('(max-width: 860px)').matches) byIdAs('services-fold', HTMLDetailsElement).open = false;
@@ -15,9 +15,10 @@ const FILTER_FROM = 9;
 
 /** @returns {Promise<Headline[]>} the one with the fewest windows left first */
 export async function fetchHeadlines() {
+  /** @type {{ services: ServiceRecord[] }} */
   const { services } = await callJson('/api/v1/services');
   return services
-    .map((/** @type {any} */ { service, month, budget }) => ({
+    .map(({ service, month, budget }) => ({
       service,
       month,
       left: budget?.left ?? null,

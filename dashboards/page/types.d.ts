@@ -22,13 +22,11 @@ export interface ContractMonth {
   readonly firstDate: string;
 }
 
-/** A window that is over. */
-export interface WindowCell {
-  /** In the month, from 0. */
-  readonly place: number;
+/** A window as the daemon lists it. */
+export interface WindowRecord {
   /** RFC 3339. */
   readonly start: string;
-  readonly verdict: Exclude<Verdict, 'remaining'>;
+  readonly verdict: Verdict;
   /** Counted ones. */
   readonly attempts: number;
   readonly failures: number;
@@ -36,6 +34,16 @@ export interface WindowCell {
   readonly failuresByCause: Readonly<Record<string, number>>;
   readonly lowVolume: boolean;
 }
+
+/** A window that is over. */
+export interface WindowCell extends WindowRecord {
+  /** In the month, from 0. */
+  readonly place: number;
+  readonly verdict: Exclude<Verdict, 'remaining'>;
+}
+
+/** The windows of a month, by place; undefined is still to come. */
+export type Cells = readonly (WindowCell | undefined)[];
 
 /** How a window is drawn; `ahead` is still to come. */
 export type Look =
@@ -112,13 +120,17 @@ export interface AlertRecord {
 export interface MonthView {
   readonly reading: Reading;
   readonly month: ContractMonth;
-  /** By place; undefined is still to come. */
-  readonly cells: readonly (WindowCell | undefined)[];
+  readonly cells: Cells;
   /** The reading that was current when the cells were asked for; null before the first time. */
   readonly cellsAt: Reading | null;
   readonly exclusions: readonly ExclusionRecord[];
   /** null when the daemon has no alerting. */
   readonly alerts: readonly AlertRecord[] | null;
+}
+
+/** A service as the daemon lists it; the rest is missing before its first reading. */
+export interface ServiceRecord extends Partial<Pick<Reading, 'month' | 'budget'>> {
+  readonly service: string;
 }
 
 /** A service in the list. */
@@ -139,3 +151,10 @@ export interface Route {
   /** An instant whose window is asked for. */
   readonly at: string | number | null;
 }
+
+/** Of an element: `onclick` and the like are listeners; true is an empty attribute, false and undefined none. */
+export type Attributes = Record<string, string | number | boolean | ((event: never) => void) | undefined>;
+export type Child = Node | string | number | null | undefined;
+
+/** Takes an exclusion back, and says why. */
+export type Withdraw = (id: string, reason: string) => void;

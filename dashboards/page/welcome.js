@@ -1,7 +1,7 @@
 // The page before there is anything to show: what to do next.
 
 import { monthName } from './contract-time.js';
-import { byId, element, fill } from './element.js';
+import { byId, element, faint, fill } from './element.js';
 import { routeTo } from './route.js';
 
 export function showWelcome() {
@@ -27,11 +27,7 @@ export function showWelcome() {
       {},
       `curl http://127.0.0.1:9471/v1/outcomes -H 'content-type: application/json' \\\n  -d '{"result":"ok","platform":"web-v5","region":"ap-guangzhou"}'`,
     ),
-    element(
-      'p',
-      { class: 'faint' },
-      'To see a month with an incident at once: roomwatch-agent simulate --help',
-    ),
+    faint('To see a month with an incident at once: roomwatch-agent simulate --help'),
   );
 }
 

@@ -3,7 +3,7 @@
 import { callJson, servicePath } from './api.js';
 import { placeOf, startMsOf } from './contract-time.js';
 
-/** @import { ContractMonth, WindowCell } from './types.d.ts' */
+/** @import { ContractMonth, WindowCell, WindowRecord } from './types.d.ts' */
 
 /**
  * @param {string} service
@@ -14,9 +14,11 @@ import { placeOf, startMsOf } from './contract-time.js';
 export async function fetchWindows(service, month, { from, to }) {
   const at = (/** @type {number} */ place) =>
     encodeURIComponent(new Date(startMsOf(month, place)).toISOString());
-  const answer = await callJson(servicePath(service, `windows?from=${at(from)}&to=${at(to)}`));
-  return answer.windows.flatMap((/** @type {any} */ one) => {
+  /** @type {{ windows: WindowRecord[] }} */
+  const { windows } = await callJson(servicePath(service, `windows?from=${at(from)}&to=${at(to)}`));
+  return windows.flatMap((one) => {
+    const { verdict } = one;
     const place = placeOf(month, one.start);
-    return place === null || one.verdict === 'remaining' ? [] : [{ ...one, place }];
+    return place === null || verdict === 'remaining' ? [] : [{ ...one, verdict, place }];
   });
 }

@@ -217,7 +217,7 @@ describe('the first moments', () => {
     await page.locator('#left-number').getByText('8', { exact: true }).waitFor(SOON);
     expect(await page.locator('#token-button').textContent()).toBe('Token set');
     const waiting = page.waitForEvent('download');
-    await page.getByRole('link', { name: 'Statement as CSV' }).click();
+    await page.getByRole('link', { name: 'Statement as csv' }).click();
     expect((await waiting).suggestedFilename()).toBe('roomwatch-acme-2026-11.csv');
     await page.locator('#token-button').click();
     await dialog.getByRole('button', { name: 'Forget it' }).click();
