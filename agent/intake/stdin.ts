@@ -25,8 +25,9 @@ export interface StreamResult {
 }
 
 const RETRY_MS = 1_000;
-/** Lines taken before they are made durable together. */
-const PORTION_LINES = 5_000;
+/** Lines taken before they are made durable together, unless the writer pauses. */
+const PORTION_LINES = 10_000;
+const IDLE_MS = 20;
 
 /**
  * Reads outcomes as NDJSON from a stream until it ends. A bad line is counted and skipped. The stream is read
@@ -41,14 +42,23 @@ export async function readOutcomeStream(
   let lines = 0;
   let rejected = 0;
   const take = async (texts: readonly (string | undefined)[]) => {
-    for (let at = 0; at < texts.length; at += PORTION_LINES) {
-      const portion = texts.slice(at, at + PORTION_LINES);
-      rejected += await takeUntilDurable(portion, lines, options, faults);
-      lines += portion.length;
-    }
+    rejected += await takeUntilDurable(texts, lines, options, faults);
+    lines += texts.length;
   };
-  for await (const chunk of input) {
-    await take(splitter.push(Buffer.from(chunk)).map(({ text }) => text));
+  const iterator = input[Symbol.asyncIterator]();
+  let waiting: (string | undefined)[] = [];
+  let chunk = iterator.next();
+  for (;;) {
+    // A writer that pauses waits for nothing; one that does not is taken in portions worth an fsync.
+    const got = waiting.length === 0 ? await chunk : await Promise.race([chunk, sleep(IDLE_MS)]);
+    if (got && !got.done) {
+      waiting.push(...splitter.push(Buffer.from(got.value)).map(({ text }) => text));
+      chunk = iterator.next();
+      if (waiting.length < PORTION_LINES) continue;
+    }
+    await take(waiting);
+    waiting = [];
+    if (got?.done) break;
   }
   const rest = splitter.rest();
   const endedInLine = splitter.halfBytes > 0;

@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deliverable, openSpool, report, Snapshot, temporaryFolder } from './spool-folder.ts';
 
@@ -94,5 +97,32 @@ describe('a spool of which the disk did not keep everything', () => {
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('starts after damage in many places, and never counts what was not accepted', {
+    timeout: 60_000,
+  }, async () => {
+    const places = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(255)), { minLength: 2, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(places, async (damages) => {
+        snapshot.restore();
+        const files = new Map<string, Buffer>();
+        for (const [file, place, value] of damages) {
+          const name = snapshot.names[file % snapshot.names.length]!;
+          const bytes = files.get(name) ?? Buffer.from(snapshot.bytes(name));
+          bytes[place % bytes.length] = value;
+          files.set(name, bytes);
+        }
+        for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
+        const spool = await openSpool(folder, { settings });
+        const { counted } = await deliverable(spool);
+        expect(counted).toBeLessThanOrEqual(TOTAL);
+        await report(spool, 1);
+        await spool.seal();
+        expect((await deliverable(spool)).counted).toBe(counted + 1);
+        await spool.close();
+      }),
+      { numRuns: 150 },
+    );
   });
 });
