@@ -175,7 +175,7 @@ describe('whatever happens between agents and books', () => {
     const minute = minuteNow();
     const agents = Array.from(
       { length: 6 },
-      () => new ModelAgent(edge.ingest, ['acme', 'globex', 'initech'], random),
+      () => new ModelAgent([edge.ingest], ['acme', 'globex', 'initech'], random),
     );
     const trouble = async () => {
       for (const agent of agents) {
@@ -208,7 +208,7 @@ describe('whatever happens between agents and books', () => {
     const server = await redis();
     const edge = await start({ store: await storeIn(server) });
     const minute = minuteNow();
-    const agents = Array.from({ length: 6 }, () => new ModelAgent(edge.ingest, ['acme', 'globex'], random));
+    const agents = Array.from({ length: 6 }, () => new ModelAgent([edge.ingest], ['acme', 'globex'], random));
     const keepBusy = () => {
       for (const agent of agents) {
         if (agent.sealed.length < 3_000) agent.seal(minute);
@@ -254,5 +254,48 @@ describe('whatever happens between agents and books', () => {
       expect((await booksOf(edge, service)).tallies).toEqual(owed(agents, service));
     }
     expect(agents.reduce((sum, agent) => sum + agent.rewinds, 0)).toBeGreaterThan(0);
+  }, 90_000);
+
+  it(`every batch counts exactly once while agents move between two daemons (seed ${seed})`, async () => {
+    const random = seededRandom(seed);
+    const server = await redis();
+    let isFair = false;
+    const weathers: Weather[] = ['answer-lost', 'call-lost', 'slow', 'slow'];
+    const facts = (store: Store['facts']) =>
+      unsteady(store, () => (isFair || random.next() < 0.9 ? 'fair' : random.pick(weathers)));
+    const edges = [
+      await start({ store: await storeIn(server), facts }),
+      await start({ store: await storeIn(server), facts }),
+    ];
+    const minute = minuteNow();
+    const daemons = edges.map((edge) => edge.ingest);
+    const agents = Array.from({ length: 8 }, () => new ModelAgent(daemons, ['acme', 'globex'], random));
+    const trouble = async () => {
+      for (const agent of agents) {
+        if (agent.sealed.length < 2_000) agent.seal(minute);
+        if (!agent.isConnected || random.next() < 0.02) void agent.hello();
+        agent.send(random.integer(0, 6));
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      return agents.every((agent) => agent.highestApplied >= 200);
+    };
+    await waitFor('two hundred batches of each agent', trouble, { withinMs: 30_000, everyMs: 1 });
+    isFair = true;
+    await waitFor(
+      'every batch',
+      () => {
+        for (const agent of agents) {
+          if (!agent.isConnected) void agent.hello();
+          agent.send(64);
+        }
+        return agents.every((agent) => agent.isSettled);
+      },
+      { withinMs: 30_000 },
+    );
+    for (const service of ['acme', 'globex']) {
+      for (const edge of edges) expect((await booksOf(edge, service)).tallies).toEqual(owed(agents, service));
+    }
+    for (const edge of edges) expect(edge.counted.applyFailed.fault).toBeUndefined();
+    expect(edges.some((edge) => (edge.counted.applyFailed.fenced ?? 0) > 0)).toBe(true);
   }, 90_000);
 });

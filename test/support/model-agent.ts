@@ -11,7 +11,7 @@ type Random = ReturnType<typeof seededRandom>;
  * An agent by the rules of delivery, without a wire: seals batches that never change, keeps all of them, sends
  * within its credit, goes back when asked, and says hello again when it was fenced.
  */
-export class ModelAgent implements SessionPeer {
+export class ModelAgent {
   readonly producerId = randomUUID();
   readonly services: readonly string[];
   /** Sealed batches; index = seq - 1. */
@@ -22,12 +22,15 @@ export class ModelAgent implements SessionPeer {
   rewinds = 0;
   #next = 1;
   #session: Session | null = null;
+  #ingest: Ingest;
   #isOpening = false;
-  readonly #ingest: Ingest;
+  readonly #daemons: readonly Ingest[];
   readonly #random: Random;
 
-  constructor(ingest: Ingest, services: readonly string[], random: Random) {
-    this.#ingest = ingest;
+  /** @param daemons  it connects to any of them, and now and then forgets to hang up at the last one */
+  constructor(daemons: readonly Ingest[], services: readonly string[], random: Random) {
+    this.#daemons = daemons;
+    this.#ingest = random.pick(daemons);
     this.services = services;
     this.#random = random;
   }
@@ -54,15 +57,30 @@ export class ModelAgent implements SessionPeer {
   async hello(): Promise<void> {
     if (this.#isOpening) return;
     this.#isOpening = true;
-    this.disconnect();
+    if (this.#random.next() < 0.5) this.disconnect();
+    this.#session = null;
+    this.#ingest = this.#random.pick(this.#daemons);
     const { producerId, services } = this;
     const hello = { producerId, services: [...services], firstRetained: 1, lastSealed: this.sealed.length };
-    const opened = await this.#ingest.openSession(hello, this);
+    let session: Session | null = null;
+    const isMine = () => session !== null && this.#session === session;
+    const peer: SessionPeer = {
+      acknowledged: (applied) => isMine() && this.#acknowledged(applied),
+      rewound: (from) => isMine() && this.#rewound(from),
+      fenced: () => {
+        if (isMine()) this.#session = null;
+      },
+      conflicted: (seq) => {
+        throw new Error(`a conflict at ${seq}`);
+      },
+    };
+    const opened = await this.#ingest.openSession(hello, peer);
     this.#isOpening = false;
     if (opened.status === 'conflict') throw new Error(`a conflict at ${opened.seq}`);
     if (opened.status !== 'open') return;
-    this.#session = opened.session;
-    this.applied = opened.session.applied;
+    session = opened.session;
+    this.#session = session;
+    this.applied = session.applied;
     this.#next = this.applied + 1;
   }
 
@@ -84,27 +102,19 @@ export class ModelAgent implements SessionPeer {
     }
   }
 
-  acknowledged(applied: number): void {
+  get isConnected(): boolean {
+    return this.#session !== null;
+  }
+
+  #acknowledged(applied: number): void {
     this.applied = applied;
     this.highestApplied = Math.max(this.highestApplied, applied);
   }
 
-  rewound(from: number): void {
+  #rewound(from: number): void {
     this.rewinds += 1;
     this.#next = from;
     this.applied = Math.min(this.applied, from - 1);
-  }
-
-  fenced(): void {
-    this.#session = null;
-  }
-
-  conflicted(seq: number): void {
-    throw new Error(`a conflict at ${seq}`);
-  }
-
-  get isConnected(): boolean {
-    return this.#session !== null;
   }
 
   #submit(seq: number): void {
@@ -116,13 +126,13 @@ export class ModelAgent implements SessionPeer {
     const submitted = this.#ingest.submit(session, frame, Buffer.from(JSON.stringify(frame)));
     switch (submitted.status) {
       case 'early':
-        this.rewound(session.next);
+        this.#rewound(session.next);
         break;
       case 'again':
-        this.acknowledged(session.applied);
+        this.#acknowledged(session.applied);
         break;
       case 'fenced':
-        this.fenced();
+        this.#session = null;
         break;
       case 'taken':
       case 'passed':
