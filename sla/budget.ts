@@ -25,14 +25,22 @@ export function linesOf(terms: Terms): readonly ContractLine[] {
   return [...above, { percent: terms.target, voucherPercent: owed }, ...tiers.slice(above.length)];
 }
 
-/** Where `lost` windows of `windows` stand against one line. */
-export function standing(line: ContractLine, windows: number, lost: number): Line {
+/**
+ * Where `lost` windows of `windows` stand against one line.
+ * @param crossed  when whole windows do not decide it
+ */
+export function standing(
+  line: ContractLine,
+  windows: number,
+  lost: number,
+  crossed = lost > allowedLosses(windows, line.percent),
+): Line {
   const allowed = allowedLosses(windows, line.percent);
   return {
     target: line.percent.text,
     allowed,
     left: Math.max(0, allowed - lost),
-    crossed: lost > allowed,
+    crossed,
     voucherPercent: line.voucherPercent,
   };
 }

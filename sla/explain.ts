@@ -1,6 +1,7 @@
 import { type Exclusion, type ExclusionClause, type ExclusionRecord, exclusionRecord } from './exclusion.ts';
 import { instantText } from './instant.ts';
 import type { MonthVerdicts } from './judge-month.ts';
+import { errorRateOf } from './mean-error.ts';
 import type { Terms } from './terms.ts';
 import type { Verdict } from './verdict.ts';
 import { closesAtMs, spansOf } from './window.ts';
@@ -148,6 +149,7 @@ function sentencesOf(
   const sentences = [
     `${plural(counted.failures, 'failure')} of ${plural(counted.attempts, 'counted attempt')}: ${row.verdict}.`,
   ];
+  sentences.push(...errorSentences(row, terms));
   const uncounted = (['customer', 'network', 'unknown', 'provider'] as const)
     .filter((cause) => !terms.countedCauses.includes(cause) && failures[cause] > 0)
     .map((cause) => `${failures[cause]} of cause ${cause}`);
@@ -185,6 +187,26 @@ function sentencesOf(
   return sentences;
 }
 
+/** What the window adds to the month's errors, where the terms add them up. */
+function errorSentences({ verdict, attempts, counted }: WindowRow, terms: Terms): string[] {
+  if (terms.measure === 'window-threshold' || verdict === 'remaining') return [];
+  const isJudged = verdict === 'up' || verdict === 'down';
+  const rate = isJudged ? errorRateOf(attempts === 0 ? undefined : counted, terms) : undefined;
+  if (rate !== undefined) {
+    const share = rate.failures === rate.attempts ? '1' : `${number(rate.failures)}/${number(rate.attempts)}`;
+    return [`It adds ${share} of a window to the month's errors.`];
+  }
+  const isTooSmall = counted.attempts > 0 && counted.attempts < terms.minAttempts;
+  const why = isTooSmall
+    ? `, having fewer than ${plural(terms.minAttempts, 'counted attempt')}; it stays in the total`
+    : '';
+  return [`It adds nothing to the month's errors${why}.`];
+}
+
 function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
 }

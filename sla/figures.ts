@@ -1,10 +1,11 @@
 import { linesOf, standing, voucherOf, voucherPercentOf } from './budget.ts';
-import { CAUSES } from './cause.ts';
+import { CAUSES, type Cause } from './cause.ts';
 import { claimOf } from './claim.ts';
-import { percentDisplay } from './display.ts';
 import { instantText } from './instant.ts';
 import { lostWith, type MonthVerdicts, recordedOf } from './judge-month.ts';
+import { errorsOf } from './mean-error.ts';
 import type { Figure, LostWindow, Reading } from './reading.ts';
+import { type Spent, spentErrors, spentWindows } from './spent.ts';
 import { VERDICT_INDEX, VERDICTS, type Verdict } from './verdict.ts';
 
 /** The part of a reading that follows from the month's windows alone; a statement carries the same. */
@@ -14,15 +15,16 @@ export function figuresOf(verdicts: MonthVerdicts): MonthFigures {
   const { month, terms, nowMs } = verdicts;
   const { windows } = month;
   const counts = countVerdicts(verdicts);
-  const lost = counts.down;
+  const spent = spentOf(verdicts, counts.down);
   const elapsed = windows - counts.remaining;
-  const lines = linesOf(terms).map((line) => standing(line, windows, lost));
+  const lines = linesOf(terms).map((line) =>
+    standing(line, windows, spent.windows, spent.isBeyond(line.percent)),
+  );
   const target = lines.find((line) => line.target === terms.target.text)!;
   const voucherPercent = voucherPercentOf(lines);
   const voucher = voucherOf(terms, voucherPercent);
   const claim = claimOf(month, terms);
   const lostWindows = lostWindowsOf(verdicts);
-  const figure = (count: number): Figure => ({ lost: count, ratio: (windows - count) / windows });
   return {
     month: month.month,
     asOf: instantText(nowMs),
@@ -43,18 +45,23 @@ export function figuresOf(verdicts: MonthVerdicts): MonthFigures {
       lowVolumeDown: lostWindows.filter((one) => one.lowVolume).length,
     },
     ...recordedOf(verdicts),
-    downtimeMinutes: lost * month.windowMinutes,
+    downtimeMinutes: counts.down * month.windowMinutes,
     availability: {
-      ratio: (windows - lost) / windows,
-      display: percentDisplay(windows - lost, windows, terms.displayDecimals),
+      ratio: spent.ratio,
+      display: spent.display,
       meetsTarget: !target.crossed,
     },
     figures: {
-      providerOnly: figure(lostWith(verdicts, ['provider'])),
-      providerAndUnknown: figure(lostWith(verdicts, ['provider', 'unknown'])),
-      raw: figure(lostWith(verdicts, CAUSES)),
+      providerOnly: figureOf(verdicts, ['provider']),
+      providerAndUnknown: figureOf(verdicts, ['provider', 'unknown']),
+      raw: figureOf(verdicts, CAUSES),
     },
-    budget: { allowed: target.allowed, lost, left: target.left },
+    budget: {
+      allowed: target.allowed,
+      // Rounded up, a sum of error rates may pass the whole windows allowed and still not the line itself.
+      lost: target.crossed ? spent.windows : Math.min(spent.windows, target.allowed),
+      left: target.left,
+    },
     lines,
     voucherPercent,
     ...(voucher && { voucher }),
@@ -65,6 +72,20 @@ export function figuresOf(verdicts: MonthVerdicts): MonthFigures {
     revisions: revisionsOf(verdicts),
     warnings: claim.warning === undefined ? [] : [claim.warning],
   };
+}
+
+/** What the terms' measure makes of the month, given how many windows are down. */
+function spentOf(verdicts: MonthVerdicts, down: number, causes?: readonly Cause[]): Spent {
+  const { month, terms } = verdicts;
+  return terms.measure === 'window-threshold'
+    ? spentWindows(down, month.windows, terms.displayDecimals)
+    : spentErrors(errorsOf(verdicts, causes), month.windows, terms.displayDecimals);
+}
+
+function figureOf(verdicts: MonthVerdicts, causes: readonly Cause[]): Figure {
+  const lost = lostWith(verdicts, causes);
+  const { ratio, display } = spentOf(verdicts, lost, causes);
+  return verdicts.terms.measure === 'window-threshold' ? { lost, ratio } : { lost, ratio, display };
 }
 
 function countVerdicts({ verdict }: MonthVerdicts): Record<Verdict, number> {

@@ -10,6 +10,7 @@ import {
   stepDistribution,
 } from './chain.ts';
 import type { MonthVerdicts } from './judge-month.ts';
+import { costsOf, toleratedLosses } from './mean-error.ts';
 import type { Line, OpenWindow, Projection } from './reading.ts';
 import { VERDICT_INDEX } from './verdict.ts';
 
@@ -104,7 +105,7 @@ const TAIL = { share: 0.05, deviations: 1.645 } as const;
  *
  * Breach probabilities and the interval are exact under the posteriors; the expectation is at their means `a` and
  * `b`, as its exact value hangs on a tail of outages that never end. When only runs count (`minConsecutive`),
- * everything is at the means.
+ * everything is at the means. What the losses come to is the measure's, see `accountOf`.
  */
 export function project(input: ProjectionInput): Projection {
   const { verdicts, lines, openWindow, history } = input;
@@ -124,29 +125,69 @@ export function project(input: ProjectionInput): Projection {
 
   // A run that is still too short to count is lost with the window that completes it.
   const reach = outlook.windows + (outlook.run < least ? outlook.run : 0);
-  const farthest = Math.max(INTERVAL_LOSSES, ...lines.map((line) => line.allowed - lost));
+  const account = accountOf(input, { lost, toCome: outlook.windows });
+  const tolerances = lines.map((line) => account.tolerated(line));
+  const farthest = Math.max(INTERVAL_LOSSES, ...tolerances.filter(Number.isFinite));
   const most = Math.min(reach, farthest);
   const distribution =
     least === 1 ? lossDistribution(outlook, chain, most) : stepDistribution(outlook, means, most);
   const expected = expectedLosses(outlook, means);
-  const ratioAt = (losses: number) => (verdicts.month.windows - lost - losses) / verdicts.month.windows;
   const bound = (share: number, deviations: number) =>
     quantileOf(distribution, share) ?? beyond(outlook, { ...means, expected, deviations, most });
   return {
     availability: {
-      expected: ratioAt(expected),
-      low: ratioAt(bound(1 - TAIL.share, TAIL.deviations)),
-      high: ratioAt(bound(TAIL.share, -TAIL.deviations)),
+      expected: account.ratioAfter(expected),
+      low: account.ratioAfter(bound(1 - TAIL.share, TAIL.deviations)),
+      high: account.ratioAfter(bound(TAIL.share, -TAIL.deviations)),
     },
-    expectedLost: lost + expected,
+    expectedLost: account.spentAfter(expected),
     breachProbability: Object.fromEntries(
-      lines.map((line) => {
-        const allowed = line.allowed - lost;
+      lines.map((line, i) => {
+        const allowed = tolerances[i]!;
         return [line.target, allowed >= reach ? 0 : probabilityOfMore(distribution, allowed)];
       }),
     ),
     a: means.a,
     b: means.b,
+  };
+}
+
+/** What further lost windows come to at the end of the month. */
+interface Account {
+  /** In windows. */
+  spentAfter(losses: number): number;
+  ratioAfter(losses: number): number;
+  /** Further losses that do not cross the line; negative when it is crossed, Infinity when nothing to come can. */
+  tolerated(line: Line): number;
+}
+
+/**
+ * By the threshold, a lost window costs a window. By the mean of error rates, it costs what the month's lost
+ * windows did on average, and each of the others what those did: an estimate, whose own spread the interval and
+ * the probabilities leave out.
+ */
+function accountOf(
+  { verdicts, openWindow }: ProjectionInput,
+  { lost, toCome }: { readonly lost: number; readonly toCome: number },
+): Account {
+  const { windows } = verdicts.month;
+  if (verdicts.terms.measure === 'window-threshold') {
+    return {
+      spentAfter: (losses) => lost + losses,
+      ratioAfter: (losses) => (windows - lost - losses) / windows,
+      tolerated: (line) => line.allowed - lost,
+    };
+  }
+  const past = costsOf(verdicts);
+  // Lost whatever comes: its rate if all else succeeds is what is known of it.
+  const open = openWindow?.alreadyLost ? openWindow.failures / (openWindow.expectedAttempts ?? 1) : 0;
+  const costs = { ...past, spent: past.spent + open };
+  const spentAfter = (losses: number) =>
+    Math.min(windows, costs.spent + costs.lost * losses + costs.kept * (toCome - losses));
+  return {
+    spentAfter,
+    ratioAfter: (losses) => (windows - spentAfter(losses)) / windows,
+    tolerated: (line) => toleratedLosses(line, costs, { windows, toCome }),
   };
 }
 

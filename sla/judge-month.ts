@@ -146,7 +146,7 @@ function stateOf(
 }
 
 /** What was recorded in a window's minutes that are not excluded. */
-function tallyAt(
+export function tallyAt(
   { tallies, aliveMinutes }: Pick<MonthVerdicts, 'tallies' | 'aliveMinutes'>,
   window: number,
 ): WindowTally {

@@ -29,6 +29,7 @@ export interface Reading {
   /** All attempts of the month as recorded, before causes and exclusions are taken out. */
   readonly attempts: number;
   readonly failures: Readonly<Record<Cause, number>>;
+  /** Minutes of the windows that are down, under any measure. */
   readonly downtimeMinutes: number;
   readonly availability: { readonly ratio: number; readonly display: string; readonly meetsTarget: boolean };
   readonly figures: {
@@ -36,6 +37,7 @@ export interface Reading {
     readonly providerAndUnknown: Figure;
     readonly raw: Figure;
   };
+  /** In whole windows; under `mean-window-error` error rates add up to `lost`, rounded up. Missed = lost > allowed. */
   readonly budget: { readonly allowed: number; readonly lost: number; readonly left: number };
   readonly lines: readonly Line[];
   readonly voucherPercent: number;
@@ -55,8 +57,11 @@ export interface Reading {
 }
 
 export interface Figure {
+  /** Windows that are down. */
   readonly lost: number;
   readonly ratio: number;
+  /** Truncated; only under `mean-window-error`, where it does not follow from `lost`. */
+  readonly display?: string;
 }
 
 /** One line of the contract: the target or a voucher tier. */

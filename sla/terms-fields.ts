@@ -129,7 +129,7 @@ export const REQUIRED_FIELDS = {
   timeZone,
   period: reading(['calendar'], ['anniversary', 'billing']),
   daylightSaving: reading(['contract'], ['elapsed']),
-  measure: reading(['window-threshold'], ['mean-window-error', 'minutes-down']),
+  measure: reading(['window-threshold', 'mean-window-error'], ['minutes-down']),
   windowMinutes: integer(1, 1_440).refine((value) => 1_440 % value === 0, {
     error: rejected('write minutes that divide a day of 1,440, like 5'),
   }),

@@ -27,16 +27,17 @@ export interface Terms {
   readonly serviceEnd?: string;
   readonly period: 'calendar';
   readonly daylightSaving: 'contract';
-  readonly measure: 'window-threshold';
+  /** What a window costs: all or nothing by the threshold, or its error rate (sla/README.md). */
+  readonly measure: 'window-threshold' | 'mean-window-error';
   /** Divides a day (1.5). */
   readonly windowMinutes: number;
-  /** A window whose success rate is lower is down (1.5). */
+  /** A window whose success rate is lower is down (1.5); under `mean-window-error` it is only listed so. */
   readonly threshold: Percent;
   /** Monthly availability promised (2.2). */
   readonly target: Percent;
   /** Highest line first; the voucher never shrinks downwards (3.1). */
   readonly tiers: readonly Tier[];
-  /** A window with fewer counted attempts is never down. */
+  /** A window with fewer counted attempts is never down, and its error rate counts as 0. */
   readonly minAttempts: number;
   /** A lost window with fewer counted attempts is marked. */
   readonly lowVolumeBelow: number;
@@ -122,6 +123,10 @@ export const termsSchema = fileSchema.transform((given, context): Terms => {
   if (given.serviceStart && given.serviceEnd && given.serviceEnd < given.serviceStart) {
     const message = `is before serviceStart ${given.serviceStart}; swap them or delete one`;
     context.addIssue({ code: 'custom', path: ['serviceEnd'], message });
+  }
+  if (merged.measure === 'mean-window-error' && Number(merged.minConsecutive) > 1) {
+    const message = `is ${merged.minConsecutive}, but under mean-window-error each window counts by itself; write 1`;
+    context.addIssue({ code: 'custom', path: ['minConsecutive'], message });
   }
   // Every field has been parsed by its own schema and none is missing, or an issue stops the parse.
   return freezeDeeply(merged) as unknown as Terms;

@@ -1,4 +1,6 @@
 import { percentDisplay } from '../../sla/display.ts';
+import type { Figure } from '../../sla/reading.ts';
+import type { Terms } from '../../sla/terms.ts';
 import { clockText, windowText } from './contract-time.ts';
 import type { MonthView } from './month-view.ts';
 import { type Paint, paragraph, type Row, table } from './paint.ts';
@@ -29,6 +31,11 @@ export function headline({ figures, terms }: MonthView): Row[] {
     voucherPercent === 0
       ? `no voucher; claims for the month are open from ${claim.opens} to ${claim.deadline}`
       : `of the monthly fee as voucher${amount}; claim from ${claim.opens} to ${claim.deadline}`;
+  const downtime = plural(downtimeMinutes, 'minute');
+  const spent =
+    terms.measure === 'window-threshold'
+      ? `${budget.lost} lost, ${downtime}`
+      : `${budget.lost} spent on error rates; ${windows.down} below ${terms.threshold.text} %, ${downtime}`;
   return [
     {
       label: availability.display,
@@ -37,7 +44,7 @@ export function headline({ figures, terms }: MonthView): Row[] {
     },
     {
       label: plural(budget.left, 'window'),
-      text: `left of ${budget.allowed} that may be lost; ${budget.lost} lost, ${plural(downtimeMinutes, 'minute')}`,
+      text: `left of ${budget.allowed} that may be lost; ${spent}`,
     },
     { label: `${voucherPercent} %`, text: owed },
   ];
@@ -47,10 +54,10 @@ export function headline({ figures, terms }: MonthView): Row[] {
 export function figureLines({ figures, terms }: MonthView): string[] {
   const { providerOnly, providerAndUnknown, raw } = figures.figures;
   const { windows } = figures.period;
-  const row = (name: string, { lost }: { readonly lost: number }) => [
+  const row = (name: string, figure: Figure) => [
     name,
-    count(lost),
-    percentDisplay(windows - lost, windows, terms.displayDecimals),
+    count(figure.lost),
+    figureDisplay(figure, windows, terms),
   ];
   return table([
     ['counting', 'lost', 'available'],
@@ -58,6 +65,11 @@ export function figureLines({ figures, terms }: MonthView): string[] {
     row('provider, unknown', providerAndUnknown),
     row('every failure', raw),
   ]);
+}
+
+/** A figure's availability, truncated. */
+export function figureDisplay({ lost, display }: Figure, windows: number, terms: Terms): string {
+  return display ?? percentDisplay(windows - lost, windows, terms.displayDecimals);
 }
 
 export function contractLines({ figures }: MonthView): string[] {

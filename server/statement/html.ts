@@ -1,10 +1,10 @@
-import { percentDisplay } from '../../sla/display.ts';
 import { MINUTES_A_DAY } from '../../sla/instant.ts';
+import type { Figure } from '../../sla/reading.ts';
 import type { Statement } from '../../sla/statement.ts';
 import { clockText, dayOf, windowText } from '../report/contract-time.ts';
 import type { MonthView } from '../report/month-view.ts';
 import { painter } from '../report/paint.ts';
-import { countLines, headline, warningLines } from '../report/sections.ts';
+import { countLines, figureDisplay, headline, warningLines } from '../report/sections.ts';
 import { viewOfStatement } from './month-statement.ts';
 import { OBSERVED_SENTENCE } from './text.ts';
 
@@ -78,14 +78,14 @@ computes them again. SHA-256 of the statement: <code>${hash}</code></p>
 
 function figureTable({ figures, terms }: MonthView): Markup {
   const { windows } = figures.period;
-  const row = (name: string, lost: number) =>
-    html`<tr><td>${name}</td><td>${lost}</td><td>${percentDisplay(windows - lost, windows, terms.displayDecimals)}</td></tr>\n`;
+  const row = (name: string, figure: Figure) =>
+    html`<tr><td>${name}</td><td>${figure.lost}</td><td>${figureDisplay(figure, windows, terms)}</td></tr>\n`;
   const { providerOnly, providerAndUnknown, raw } = figures.figures;
   return html`<table><thead><tr><th>Counting failures of</th><th>Lost</th><th>Available</th></tr></thead><tbody>
 ${[
-  row('the provider only', providerOnly.lost),
-  row('the provider and unknown causes', providerAndUnknown.lost),
-  row('every cause', raw.lost),
+  row('the provider only', providerOnly),
+  row('the provider and unknown causes', providerAndUnknown),
+  row('every cause', raw),
 ]}</tbody></table>`;
 }
 

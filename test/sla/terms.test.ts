@@ -173,7 +173,12 @@ describe('a fault in terms', () => {
     ['monthlyFee.currency', { monthlyFee: { amount: '12' } }, 'is missing'],
     ['claim.deadlineDays', { claim: { deadlineDays: 0 } }, 'from 1 to 366'],
     ['daylightSaving', { daylightSaving: 'elapsed' }, 'possible reading that roomwatch does not implement'],
-    ['measure', { measure: 'mean-window-error' }, 'possible reading that roomwatch does not implement'],
+    ['measure', { measure: 'minutes-down' }, 'possible reading that roomwatch does not implement'],
+    [
+      'minConsecutive',
+      { measure: 'mean-window-error', minConsecutive: 2 },
+      'each window counts by itself; write 1',
+    ],
     ['period', { period: 'anniversary' }, 'possible reading that roomwatch does not implement'],
     ['bookBy', { bookBy: 'end' }, 'possible reading that roomwatch does not implement'],
     ['surge', { surge: 'exclude' }, 'possible reading that roomwatch does not implement'],
