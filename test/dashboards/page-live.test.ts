@@ -107,8 +107,18 @@ describe('the page while the month goes on', () => {
     );
     await agent.acknowledged(1);
     const { page, complaints } = await pageOf(daemon);
-    await page.evaluate(`sessionStorage.setItem('roomwatch-token', '${ADMIN_TOKEN}')`);
     const alert = page.locator('.alerts li', { hasText: 'entry-failing' });
+    await alert.getByRole('button', { name: 'Acknowledge' }).click(SOON);
+    const dialog = page.locator('#token-dialog');
+    await dialog.waitFor(SOON);
+    await page.keyboard.press('Escape');
+    // What was refused stays said while the page goes on.
+    await page.evaluate(`dispatchEvent(new Event('online'))`);
+    await page.waitForResponse((response) => response.url().endsWith('/services'));
+    expect(await page.locator('#trouble').textContent()).toContain('Authorization: Bearer');
+    await alert.getByRole('button', { name: 'Acknowledge' }).click(SOON);
+    await dialog.locator('input').fill(ADMIN_TOKEN);
+    await dialog.getByRole('button', { name: 'Use it' }).click();
     await alert.getByRole('button', { name: 'Acknowledge' }).click(SOON);
     await alert.getByText('Acknowledged by ops').waitFor(SOON);
     expect(complaints).toEqual([]);
@@ -132,6 +142,42 @@ describe('the page while the month goes on', () => {
     await page.context().setOffline(false);
     await page.locator('#freshness[data-state=fresh]').waitFor(SOON);
     expect(await page.locator('#trouble').isVisible()).toBe(false);
+  });
+});
+
+describe('a reader who has not chosen a service', () => {
+  it('sees the worst one, and is not taken away from it when another one becomes the worst', async () => {
+    const minute = Math.floor(START_MS / MINUTE_MS);
+    // Whole windows of the past: the worse one lost two, the other one.
+    const past = (service: string, lost: number): Past => ({
+      service,
+      fromMinute: minute - 60,
+      toMinute: minute,
+      minute: (at) => ({
+        attempts: 100,
+        failures: { provider: at < minute - 60 + 3 + 5 * (lost - 1) ? 50 : 0 },
+      }),
+    });
+    const daemon = await daemonAt({ nowMs: START_MS }, [past('alpha', 1), past('beta', 2)]);
+    const { page, complaints } = await pageOf(daemon);
+    await page.getByRole('heading', { name: 'beta', exact: true }).waitFor(SOON);
+    const names = page.locator('#services-list .name');
+    expect(await names.allTextContents()).toEqual(['beta', 'alpha']);
+    const excluded = await daemon.write('POST', '/api/v1/exclusions', {
+      service: 'beta',
+      from: new Date((minute - 61) * MINUTE_MS).toISOString(),
+      to: new Date((minute - 40) * MINUTE_MS).toISOString(),
+      clause: '4.12',
+      author: 'Lin',
+      reason: 'force majeure',
+    });
+    expect(excluded.status).toBe(201);
+    await page.locator('#left-number').getByText('8', { exact: true }).waitFor(SOON);
+    await waitFor('the list', async () => (await names.allTextContents()).join() === 'alpha,beta', {
+      withinMs: 60_000,
+    });
+    expect(await page.locator('#service-name').textContent()).toBe('beta');
+    expect(complaints).toEqual([]);
   });
 });
 
