@@ -181,6 +181,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       isStopped = true;
       clearInterval(sweeper);
       for (const alarm of alarms) clearTimeout(alarm);
+      await sweeping;
       for (const lane of lanes.values()) await lane.idle();
       for (const receiver of receivers) receiver.notifier.close();
     },

@@ -117,7 +117,8 @@ const RECEIVERS: Record<string, (url: string) => Notifier> = {
 describe.each(Object.keys(RECEIVERS))('%s', (name) => {
   it.each(ANSWERS)('takes the answer %j for %j', async (answer, expected) => {
     const peer = await peerWith(() => (typeof answer === 'string' ? answer : { body: '', ...answer }));
-    expect(await send(RECEIVERS[name]!(peer.url), [item()], 300)).toMatchObject(expected);
+    const timeoutMs = answer === 'hang' ? 300 : 10_000;
+    expect(await send(RECEIVERS[name]!(peer.url), [item()], timeoutMs)).toMatchObject(expected);
     expect(peer.requests).toHaveLength(1);
   });
 
