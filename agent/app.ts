@@ -58,7 +58,8 @@ export interface RunningAgent {
 }
 
 const TICK_MS = 1_000;
-const STOP_FLUSH_MS = 10_000;
+/** How long a stopping agent waits for the daemon: a supervisor kills most programs after a little more. */
+export const STOP_FLUSH_MS = 10_000;
 /** The spool has failed for so long before the agent calls itself unhealthy. */
 const UNHEALTHY_MS = 30_000;
 

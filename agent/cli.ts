@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
-import { type AgentOptions, startAgent } from './app.ts';
+import { type AgentOptions, STOP_FLUSH_MS, startAgent } from './app.ts';
 import { systemClock } from './clock.ts';
 import { readOutcomeStream } from './intake/stdin.ts';
 import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
@@ -103,7 +103,8 @@ async function run(
     log.warn({ error: error.message }, 'the input broke off');
     return undefined;
   });
-  const { isFlushed } = await agent.stop(Number(values.wait ?? DEFAULT_WAIT_SECONDS) * 1_000);
+  const waitMs = Number(values.wait ?? DEFAULT_WAIT_SECONDS) * 1_000;
+  const { isFlushed } = await agent.stop(io.signal.aborted ? Math.min(waitMs, STOP_FLUSH_MS) : waitMs);
   log.info({ ...result, isFlushed }, isFlushed ? 'all counted' : 'the rest waits in the spool');
   return isFlushed ? EXIT.done : EXIT.no;
 }

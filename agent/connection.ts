@@ -197,6 +197,11 @@ export class Connection {
 
   async #obey(frame: Exclude<DaemonFrame, { type: 'ping' | 'pong' }>, receivedAtMs: number): Promise<void> {
     if (this.#isOver) return;
+    const isEarly = frame.type === 'ack' || (frame.type === 'nack' && STREAM_NACKS.has(frame.kind));
+    if (this.isWelcomed ? frame.type === 'welcome' : isEarly) {
+      this.#badFrame(`type: ${frame.type} came ${this.isWelcomed ? 'twice' : 'before the welcome'}`);
+      return;
+    }
     switch (frame.type) {
       case 'welcome':
         await this.#beWelcomed(frame, receivedAtMs);
@@ -388,6 +393,8 @@ export class Connection {
   }
 }
 
+/** Answers to batches, which cannot come before the welcome. */
+const STREAM_NACKS: ReadonlySet<Nack['kind']> = new Set(['rewind', 'reject']);
 const ANNOUNCE_AFTER_MS = 200;
 const CLOSE_WITHIN_MS = 2_000;
 /** Fewer than the 123 bytes of RFC 6455 however they are encoded. */

@@ -33,7 +33,7 @@ export interface LibraryOptions {
   /** A directory of this process's own (default ./data/spool). */
   readonly spoolDirectory?: string;
   readonly log?: Log;
-  /** For tests: everything else that an agent takes. */
+  /** Everything else that an agent takes. */
   readonly agent?: Partial<AgentOptions>;
 }
 

@@ -121,15 +121,22 @@ export class Link {
   }
 
   async #connect(): Promise<Ended> {
-    const { server, agentId, spool, clock, metrics, log } = this.#options;
-    let token: string;
     try {
-      token = await this.#options.token();
+      const token = await this.#options.token();
+      this.#connection = this.#dial(token);
     } catch (error) {
+      // No token, or one that no header can hold.
       const { message } = error as Error;
       return { result: 'no-token', message, retry: { kind: 'backoff' }, lastedMs: 0 };
     }
-    this.#connection = new Connection({
+    const ended = await this.#connection.ended;
+    this.#connection = undefined;
+    return ended;
+  }
+
+  #dial(token: string): Connection {
+    const { server, agentId, spool, clock, metrics, log } = this.#options;
+    return new Connection({
       url: agentUrl(server),
       token,
       agentId,
@@ -165,9 +172,6 @@ export class Link {
         },
       },
     });
-    const ended = await this.#connection.ended;
-    this.#connection = undefined;
-    return ended;
   }
 
   async #waitAfter({ retry, lastedMs }: Ended): Promise<number> {

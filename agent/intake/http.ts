@@ -13,11 +13,15 @@ export const HTTP_BOUNDS = {
   bodyBytes: 1024 * 1024,
   /** Of the bodies being received at once; more are told to come again. */
   receivingBytes: 32 * 1024 * 1024,
+  /** Of one body: a longer list would hold up the other requests. */
+  records: 20_000,
   connections: 1_000,
   headerMs: 10_000,
   requestMs: 30_000,
   /** Faults listed in an answer. */
   faults: 100,
+  /** A request under way when the agent stops has so long to end. */
+  stopMs: 2_000,
 } as const;
 
 export interface HttpIntakeOptions {
@@ -59,7 +63,9 @@ export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpI
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), HTTP_BOUNDS.stopMs);
       await closed;
+      clearTimeout(cut);
     },
   };
 }
@@ -137,6 +143,11 @@ async function takeOutcomes(
   }
   const records = readRecords(text, NDJSON_TYPES.has(type));
   if (records.kind === 'fault') return { status: 400, code: 'BODY_NOT_JSON', message: records.message };
+  const count = records.kind === 'lines' ? records.lines.length : records.values.length;
+  if (count > HTTP_BOUNDS.records) {
+    const message = `the body has ${count} records, more than ${HTTP_BOUNDS.records}; send several smaller ones`;
+    return { status: 413, code: 'TOO_MANY_RECORDS', message };
+  }
   // Asked again: others may have filled the spool while this body arrived.
   const lateRefusal = spool.refusal();
   if (lateRefusal) return refusals[lateRefusal];

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type RunningAgent, startAgent } from '../app.ts';
+import { type RunningAgent, STOP_FLUSH_MS, startAgent } from '../app.ts';
 import { systemClock } from '../clock.ts';
 import type { AgentIo, ExitCode } from '../io.ts';
 import { createLog, EXIT } from '../io.ts';
@@ -60,7 +60,8 @@ async function send(given: SimulateArguments, io: AgentIo): Promise<ExitCode> {
     sink: agentSink(agent, io.signal),
     signal: io.signal,
   });
-  const { isFlushed } = await agent.stop(given.waitMs);
+  const waitMs = io.signal.aborted ? Math.min(given.waitMs, STOP_FLUSH_MS) : given.waitMs;
+  const { isFlushed } = await agent.stop(waitMs);
   const end = { ...result, atMs: undefined, at: new Date(result.atMs).toISOString(), isFlushed };
   log.info(end, isFlushed ? 'all counted' : 'the rest waits in the spool');
   return isFlushed || io.signal.aborted ? EXIT.done : EXIT.no;

@@ -52,7 +52,9 @@ export async function adoptIdentity(
 ): Promise<void> {
   await makeDirectory(disk, join(directory, identity.producerId));
   const body = JSON.stringify(identity);
-  await replaceFile(disk, join(directory, FILE), Buffer.from(`${checksum(body)} ${body}\n`));
+  const content = Buffer.from(`${checksum(body)} ${body}\n`);
+  const path = join(directory, FILE);
+  if (!(await readIfPresent(path))?.equals(content)) await replaceFile(disk, path, content);
   const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
   for (const name of others) await setFolderAside(disk, join(directory, name), aside, name);
   if (others.length > 0) await disk.syncDirectory(directory);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Disk, readIfPresent, replaceFile } from './disk.ts';
+import { type Disk, isErrno, overwriteFile, readIfPresent, replaceFile } from './disk.ts';
 
 /** The few marks that are not in the logs. */
 export interface SpoolState {
@@ -57,8 +57,16 @@ export class StateFile {
   async #writeSlot(state: SpoolState): Promise<void> {
     const revision = this.#revision + 1;
     const body = JSON.stringify({ revision, state });
-    const name = SLOTS[revision % 2]!;
-    await replaceFile(this.#disk, join(this.#directory, name), Buffer.from(`${checksum(body)} ${body}\n`));
+    const path = join(this.#directory, SLOTS[revision % 2]!);
+    const content = Buffer.from(`${checksum(body)} ${body}\n`);
+    try {
+      await replaceFile(this.#disk, path, content);
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC')) throw error;
+      // Without its marks the agent could not send, and a full disk would stay full. A crash half-way damages
+      // one of the two files, which is allowed for.
+      await overwriteFile(path, content);
+    }
     this.#revision = revision;
   }
 }

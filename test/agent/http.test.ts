@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,6 +121,15 @@ describe('POST /v1/outcomes', () => {
     expect((await post(bomb, { 'content-encoding': 'gzip' })).body.error.code).toBe('BODY_NOT_GZIP');
   });
 
+  it('takes 20,000 records at once and not one more', async () => {
+    const list = (n: number) => `[${'1,'.repeat(n - 1)}1]`;
+    expect((await post(list(20_000))).body).toMatchObject({ rejectedCount: 20_000, error: { field: '' } });
+    expect(await post(list(20_001))).toMatchObject({
+      status: 413,
+      body: { error: { code: 'TOO_MANY_RECORDS' } },
+    });
+  });
+
   it('answers 413 also to a body that does not say how long it is', async () => {
     const chunks = Array.from({ length: 40 }, () => new Uint8Array(64 * 1024).fill(32));
     const body = ReadableStream.from(chunks);
@@ -160,6 +170,15 @@ describe('the agent about itself', () => {
     const text = await (await fetch(url('/metrics'))).text();
     expect(text).toContain('roomwatch_agent_outcomes_accepted_total{source="http"} 1\n');
     expect(text).toContain('roomwatch_agent_outcomes_rejected_total{code="OUTCOME_FIELD_INVALID"} 1\n');
+  });
+
+  it('has figures that promtool finds nothing wrong with', async () => {
+    await post(JSON.stringify([ok, { result: 'maybe' }]));
+    const text = await (await fetch(url('/metrics'))).text();
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    if (checked.error) throw new Error('promtool is missing; install it with: apt-get install prometheus');
+    expect(checked.stderr).toBe('');
+    expect(checked.status).toBe(0);
   });
 
   it('names the token in the header, and the services in its hello', async () => {

@@ -382,6 +382,26 @@ describe('a connection that fails', () => {
     expect(peer.authorizations).toEqual(['Bearer old', 'Bearer new']);
   });
 
+  it('does not end the agent when the token cannot be sent', async () => {
+    const tokens = ['two\nlines', 'good'];
+    await start({ token: async () => tokens.shift() ?? 'good' });
+    await connected();
+    expect(peer.authorizations).toEqual(['Bearer good']);
+  });
+
+  it('is given up when the daemon answers before it was greeted', async () => {
+    let isFirst = true;
+    peer.onHello = (_, socket) => {
+      if (!isFirst) return false;
+      isFirst = false;
+      socket.send(encodeFrame({ type: 'ack', applied: 0, credit: 64 }));
+      return true;
+    };
+    await start();
+    await connected();
+    expect(agent.metrics.render()).toContain('roomwatch_agent_connects_total{result="bad-frame"} 1');
+  });
+
   it('is given up when the daemon is silent for two heartbeats', async () => {
     peer.answersPings = false;
     peer.heartbeatMs = 50;

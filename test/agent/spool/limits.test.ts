@@ -209,6 +209,18 @@ describe('a full disk', () => {
     expect(counted).toBeGreaterThan(20);
   });
 
+  it('does not hold up what is sent, though every batch sent must be marked first', async () => {
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 0 }, join(mounted, 'spool'));
+    await spool.markSendable(1);
+    await spool.markSendable(300);
+    await outage(20);
+    await writeFile(join(mounted, 'others.log'), Buffer.alloc(4 * 1024 * KIB)).catch(() => {});
+    for (const seq of [1_000, 2_000, 3_000])
+      expect(await spool.markSendable(seq)).toBeGreaterThanOrEqual(seq);
+    expect((await spool.entriesFrom(1, 1))[0]?.from).toBe(1);
+    await rm(join(mounted, 'others.log'));
+  });
+
   it('is not reached: the reserve is kept free by giving up the oldest', async () => {
     await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_664 * KIB }, join(mounted, 'spool'));
     await spool.markSendable(1_000_000);
