@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { Redis } from 'ioredis';
 import type { Reading } from '../../sla/reading.ts';
 import { freePort } from '../support/free-port.ts';
 import { type ReceivedMail, startMailSink } from '../support/mail-sink.ts';
@@ -70,7 +72,8 @@ async function runDemo(): Promise<number> {
     const mails = await startMailSink();
     undo.push(() => mails.stop());
     const port = values.port === undefined ? await freePort() : Number(values.port);
-    const daemon = await startDaemon({ folder, port, smtpPort: mails.port, plan });
+    const store = storeOf(folder, undo);
+    const daemon = await startDaemon({ folder, port, smtpPort: mails.port, plan, store });
     undo.push(() => stop(daemon));
     const agents = await Promise.all(REGIONS.map((region) => startTraffic({ folder, port, region, plan })));
     undo.push(() => Promise.all(agents.map(stop)));
@@ -106,14 +109,38 @@ async function runDemo(): Promise<number> {
   }
 }
 
+type DemoStore = { readonly directory: string } | { readonly url: string; readonly keyPrefix: string };
+
+/** The embedded store, or a corner of its own in the user's Redis, which is swept afterwards. */
+function storeOf(folder: string, undo: (() => Promise<unknown>)[]): DemoStore {
+  const url = process.env.REDIS_URL;
+  if (!url) return { directory: join(folder, 'books') };
+  // A cluster would have to be swept node by node.
+  if (!/^rediss?:/.test(url)) throw new Error('REDIS_URL is not a single Redis; give redis:// or rediss://');
+  const keyPrefix = `roomwatch-demo-${randomUUID()}:`;
+  undo.push(() => sweep(url, keyPrefix));
+  return { url, keyPrefix };
+}
+
+async function sweep(url: string, keyPrefix: string): Promise<void> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1 });
+  try {
+    for await (const keys of redis.scanStream({ match: `${keyPrefix}*`, count: 1_000 })) {
+      if (keys.length > 0) await redis.unlink(...(keys as string[]));
+    }
+  } finally {
+    redis.disconnect();
+  }
+}
+
 async function startDaemon(options: {
   folder: string;
   port: number;
   smtpPort: number;
   plan: DemoPlan;
+  store: DemoStore;
 }): Promise<RunningProgram> {
-  const { folder, port, smtpPort, plan } = options;
-  const store = process.env.REDIS_URL ? { url: process.env.REDIS_URL } : { directory: join(folder, 'books') };
+  const { folder, port, smtpPort, plan, store } = options;
   // JSON is YAML.
   const config = {
     listen: { host: '127.0.0.1', port },

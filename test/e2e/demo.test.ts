@@ -1,26 +1,83 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
+import { startRedis } from '../support/redis.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const demo = fileURLToPath(new URL('../../dist/test/demo/main.js', import.meta.url));
-const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith('roomwatch-demo-'));
+
+let running: ChildProcess | undefined;
+afterEach(() => running?.kill('SIGKILL'));
+
+function startDemo(args: readonly string[], env: Record<string, string> = {}) {
+  const before = folders();
+  const child = spawn(process.execPath, [demo, '--plain', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, ...env },
+  });
+  running = child;
+  const output = { out: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    output.out += chunk;
+  });
+  const err = text(child.stderr);
+  const code = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  return { child, output, err, code, isClean: () => folders().every((name) => before.includes(name)) };
+}
+
+function folders(): string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('roomwatch-demo-'));
+}
+
+/** The programs that a process has started and that still run. */
+function childrenOf(pid: number): number[] {
+  const table = execFileSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  const rows = table
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/).map(Number));
+  return rows.filter(([, parent]) => parent === pid).map(([child]) => child!);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 it('the demo mails before the month is lost, ends by itself and leaves nothing behind', {
-  timeout: 120_000,
+  timeout: 150_000,
 }, async () => {
-  const before = left();
-  const child = spawn(process.execPath, [demo, '--duration', '50', '--plain'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH },
-  });
-  const [out, err] = [text(child.stdout), text(child.stderr)];
-  const code = await new Promise((resolve) => child.on('exit', resolve));
-  const last = (await out).trim().split('\n').at(-1) ?? '';
-  expect(code, await err).toBe(0);
+  const { output, err, code, isClean } = startDemo(['--duration', '60']);
+  expect(await code, await err).toBe(0);
+  const last = output.out.trim().split('\n').at(-1) ?? '';
   expect(last).toMatch(/[01] of \d windows left, 99\.9\d\d% observed/);
   expect(last).toMatch(/[1-9] mails, last: \[(critical|warning)\] acme: /);
-  expect(left()).toEqual(before);
+  expect(isClean()).toBe(true);
+});
+
+it('Ctrl-C ends every program of the demo, on Redis too, and sweeps its keys', {
+  timeout: 120_000,
+}, async () => {
+  const redis = await startRedis();
+  try {
+    const { child, output, code, isClean } = startDemo([], { REDIS_URL: `redis://127.0.0.1:${redis.port}` });
+    await waitFor('traffic', () => /[1-9][\d,]* entries, 3 agents/.test(output.out), { withinMs: 60_000 });
+    const programs = childrenOf(child.pid!);
+    expect(programs).toHaveLength(4);
+    expect(await redis.command('DBSIZE')).not.toBe('0');
+    child.kill('SIGINT');
+    expect(await code).toBe(0);
+    expect(programs.filter(isAlive)).toEqual([]);
+    expect(isClean()).toBe(true);
+    expect(Number(await redis.command('DBSIZE'))).toBe(0);
+  } finally {
+    await redis.stop();
+  }
 });

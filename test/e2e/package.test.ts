@@ -1,0 +1,83 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'roomwatch-package-'));
+  folders.push(folder);
+  return folder;
+}
+
+describe('a checkout', () => {
+  for (const name of ['roomwatch', 'roomwatch-agent']) {
+    it(`runs npm run --silent ${name} and prints nothing but the answer`, { timeout: 120_000 }, () => {
+      const run = spawnSync('npm', ['run', '--silent', name, '--', '--version'], {
+        cwd: root,
+        encoding: 'utf8',
+      });
+      expect(run.stdout, run.stderr).toBe(`${version}\n`);
+      expect(run.status).toBe(0);
+    });
+
+    it(`hands on the exit code of ${name}`, { timeout: 120_000 }, () => {
+      const run = spawnSync('npm', ['run', '--silent', name, '--', '--no-such-option'], {
+        cwd: root,
+        encoding: 'utf8',
+      });
+      expect(run.stdout).toBe('');
+      expect(run.stderr).toContain('no-such-option');
+      expect(run.status).toBe(2);
+    });
+  }
+});
+
+describe('the package', () => {
+  it('has the programs, the page, the scripts of the store and the library, and no tests', {
+    timeout: 120_000,
+  }, () => {
+    const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    // npm 10 gives an array, npm 11 an object by name.
+    const parsed = Object.values(JSON.parse(listed) as Record<string, { files: { path: string }[] }>)[0];
+    const files = parsed?.files.map((file) => file.path) ?? [];
+    for (const wanted of [
+      'dist/server/main.js',
+      'dist/agent/main.js',
+      'dist/agent/index.js',
+      'dist/agent/index.d.ts',
+    ]) {
+      expect(files).toContain(wanted);
+    }
+    expect(files.filter((path) => path.endsWith('.lua'))).not.toEqual([]);
+    expect(files).toContain('dist/dashboards/page/index.html');
+    expect(files).toContain('LICENSE');
+    expect(files.filter((path) => path.startsWith('dist/test/'))).toEqual([]);
+  });
+
+  it('gives applications the library as roomwatch/agent', () => {
+    const folder = temporaryFolder();
+    execFileSync('mkdir', ['node_modules'], { cwd: folder });
+    symlinkSync(root, join(folder, 'node_modules', 'roomwatch'));
+    writeFileSync(
+      join(folder, 'application.mjs'),
+      "import { createAgent } from 'roomwatch/agent';\nconsole.log(typeof createAgent);\n",
+    );
+    expect(execFileSync(process.execPath, ['application.mjs'], { cwd: folder, encoding: 'utf8' })).toBe(
+      'function\n',
+    );
+  });
+});
