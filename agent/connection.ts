@@ -1,12 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { CLOSE_CODES, type CloseName } from '../protocol/close-codes.ts';
+import { CLOSE_CODES } from '../protocol/close-codes.ts';
 import { decodeDaemonFrame, encodeFrame } from '../protocol/codec.ts';
 import type { AgentFrame, DaemonFrame, Nack, Welcome } from '../protocol/frame.ts';
 import { LIMITS, SUBPROTOCOL } from '../protocol/limits.ts';
-import { readRetryAfterMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { ClockOffset } from './clock-offset.ts';
+import { type Ended, endingOfClose, endingOfStatus, type Retry } from './ending.ts';
 import { Sender } from './sender.ts';
 import { readBatch } from './spool/batch-record.ts';
 import type { Gap } from './spool/segment-content.ts';
@@ -52,25 +51,6 @@ export interface ConnectionEvents {
   gone(gap: Gap): void;
   clockMeasured(offset: ClockOffset): void;
 }
-
-/** Why a connection ended and when to come again. */
-export interface Ended {
-  /** A stable word, for the log and the metric. */
-  readonly result: string;
-  readonly message: string;
-  readonly retry: Retry;
-  /** How long it lasted after the welcome; 0 without one. */
-  readonly lastedMs: number;
-}
-
-export type Retry =
-  | { readonly kind: 'soon' }
-  | { readonly kind: 'backoff' }
-  /** It will not mend by itself soon. */
-  | { readonly kind: 'long' }
-  | { readonly kind: 'asked'; readonly afterMs: number; readonly spreadMs: number }
-  /** The daemon has other batches under our numbers; those up to `counted` are in its books as ours. */
-  | { readonly kind: 'reidentify'; readonly counted: number };
 
 /**
  * One connection to the daemon, from the dial to the end. It says hello, sends what the spool holds and keeps
@@ -146,7 +126,8 @@ export class Connection {
     });
     socket.on('open', () => this.#sayHello());
     socket.on('unexpected-response', (request, response) => {
-      this.#refused(response);
+      const { result, message, retry } = endingOfStatus(response, this.#options.clock.nowMs());
+      this.#end(result, message, retry);
       request.destroy();
     });
     socket.on('message', (data, isBinary) => {
@@ -320,28 +301,10 @@ export class Connection {
     this.#later(this.#options.settings.clockSampleMs, () => this.#sampleClock());
   }
 
-  #refused(response: IncomingMessage): void {
-    const status = response.statusCode ?? 0;
-    const message = `the daemon answered ${status}; ${STATUS_ADVICE[status] ?? 'is this the daemon?'}`;
-    const retryAfterMs = readRetryAfterMs(response.headers['retry-after'], this.#options.clock.nowMs());
-    if (status === 429 || status === 503) {
-      const retry: Retry =
-        retryAfterMs === undefined
-          ? { kind: 'backoff' }
-          : { kind: 'asked', afterMs: retryAfterMs, spreadMs: Math.max(1_000, retryAfterMs / 4) };
-      this.#end('busy', message, retry);
-    } else if (status === 401 || status === 403) this.#end('unauthorized', message, { kind: 'long' });
-    else this.#end('refused', message, { kind: 'long' });
-  }
-
   #closed(code: number, reason: string): void {
-    const known = Object.entries(CLOSE_CODES).find(([, close]) => close.code === code);
-    const retry: Retry = known?.[1].retry === 'minute' ? { kind: 'long' } : { kind: 'backoff' };
-    const name: CloseName | 'closed' = (known?.[0] as CloseName | undefined) ?? 'closed';
+    const { result, message, retry } = endingOfClose(code, reason);
     // What was received before the close may say more than the code does.
-    void this.#pendingFrames.then(() => {
-      this.#end(name, reason || known?.[1].meaning || `the connection closed with ${code}`, retry);
-    });
+    void this.#pendingFrames.then(() => this.#end(result, message, retry));
   }
 
   #badFrame(message: string): void {
@@ -399,12 +362,3 @@ const ANNOUNCE_AFTER_MS = 200;
 const CLOSE_WITHIN_MS = 2_000;
 /** Fewer than the 123 bytes of RFC 6455 however they are encoded. */
 const CLOSE_REASON_CHARACTERS = 40;
-
-const STATUS_ADVICE: Readonly<Record<number, string>> = {
-  400: 'the daemon may be of another version',
-  401: 'the token is missing or wrong: set ROOMWATCH_TOKEN or --token-file',
-  403: 'the token does not allow this',
-  404: 'check the path of the server URL',
-  429: 'too many agents at once; trying later',
-  503: 'the daemon is stopping or full; trying later',
-};

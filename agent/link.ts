@@ -2,7 +2,8 @@ import { AGENT_PATH } from '../protocol/limits.ts';
 import { BACKOFF, Backoff, type BackoffSettings } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { type ClockEstimate, correctionMs } from './clock-offset.ts';
-import { CONNECTION, Connection, type ConnectionSettings, type Ended } from './connection.ts';
+import { CONNECTION, Connection, type ConnectionSettings } from './connection.ts';
+import type { Ended } from './ending.ts';
 import type { Log } from './log.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Spool } from './spool/spool.ts';
@@ -218,7 +219,7 @@ export class Link {
   }
 }
 
-export function agentUrl(server: string): string {
+function agentUrl(server: string): string {
   const url = new URL(server);
   if (url.pathname === '/' || url.pathname === '') url.pathname = AGENT_PATH;
   return url.href;

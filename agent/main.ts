@@ -2,8 +2,13 @@
 import { runAgent } from './cli.ts';
 
 const stop = new AbortController();
-process.on('SIGINT', () => stop.abort());
-process.on('SIGTERM', () => stop.abort());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait; what was accepted is on disk.
+    if (stop.signal.aborted) process.exit(1);
+    stop.abort();
+  });
+}
 // A reader of our output that went away ends us, quietly.
 process.stdout.on('error', () => process.exit(1));
 

@@ -104,27 +104,28 @@ export class Sender {
     this.#isAsked = true;
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.#pump()
-      .catch((error: Error) => this.#options.failed(error))
-      .finally(() => {
-        this.#isPumping = false;
-      });
+    this.#pump().catch((error: Error) => this.#options.failed(error));
   }
 
   async #pump(): Promise<void> {
     const { spool } = this.#options;
-    while (this.#isAsked) {
-      this.#isAsked = false;
-      while (this.#mayGoOn() && this.#timer === undefined) {
-        const course = this.#course;
-        // Durable before the batches are read: merging one that was read or sent would change it.
-        const sendable = await spool.markSendable(this.#next);
-        for (const entry of await this.#read()) {
-          if (course !== this.#course || !this.#mayGoOn()) break;
-          if ((entry.kind === 'batch' && entry.to > sendable) || !this.#isAllowed(entry)) break;
-          this.#send(entry);
+    try {
+      while (this.#isAsked) {
+        this.#isAsked = false;
+        while (this.#mayGoOn() && this.#timer === undefined) {
+          const course = this.#course;
+          // Durable before the batches are read: merging one that was read or sent would change it.
+          const sendable = await spool.markSendable(this.#next);
+          for (const entry of await this.#read()) {
+            if (course !== this.#course || !this.#mayGoOn()) break;
+            if ((entry.kind === 'batch' && entry.to > sendable) || !this.#isAllowed(entry)) break;
+            this.#send(entry);
+          }
         }
       }
+    } finally {
+      // In the same step as the last test above: who asks in the next one must find nobody at work.
+      this.#isPumping = false;
     }
   }
 

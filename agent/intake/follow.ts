@@ -1,7 +1,5 @@
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -10,6 +8,17 @@ import { isErrno } from '../spool/disk.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
 import type { Spool } from '../spool/spool.ts';
 import { FaultLog } from './fault-log.ts';
+import {
+  growHead,
+  isSame,
+  type OpenFile,
+  openFile,
+  positionOf,
+  rotatedAfter,
+  seekTo,
+  siblingsOf,
+  wasCut,
+} from './followed-file.ts';
 import { LineSplitter, type SplitLine, TOO_LONG } from './line-splitter.ts';
 
 export interface FollowOptions {
@@ -29,12 +38,9 @@ export interface Follower {
 
 const POLL_MS = 250;
 const CHUNK_BYTES = 256 * 1024;
-const HEAD_BYTES = 256;
 /** A writer may go on in a file that was renamed until it is told; after so long without a byte it has moved on. */
 const ROTATED_QUIET_MS = 2_000;
 const RETRY_MS = 1_000;
-/** Files of the folder among which the rotated one is looked for. */
-const SIBLINGS_MAX = 1_000;
 
 /**
  * Reads outcomes as NDJSON from a file as it grows, from its beginning at the first start.
@@ -70,16 +76,6 @@ export function followFile(options: FollowOptions): Follower {
       await running;
     },
   };
-}
-
-interface OpenFile {
-  readonly handle: FileHandle;
-  readonly inode: number;
-  /** First bytes of the file, at most HEAD_BYTES. */
-  head: Buffer;
-  offset: number;
-  splitter: LineSplitter;
-  grewAtMs: number;
 }
 
 class FileReader {
@@ -162,29 +158,14 @@ class FileReader {
       if (!(await this.#takeLines(file, [{ text: rest, end: file.offset }]))) return false;
     }
     // The next file's position takes the place of this one's with its first line.
-    const next = await this.#next(file);
+    const next = (await rotatedAfter(path, file)) ?? path;
     await this.close();
     this.#file = await openFile(next, clock);
     return false;
   }
 
-  /** The oldest rotated file that was written after this one, if the agent missed a rotation; else the current. */
-  async #next(file: OpenFile): Promise<string> {
-    const { path } = this.#options;
-    const { mtimeMs } = await file.handle.stat();
-    const rotated = (await siblingsOf(path)).filter(
-      (one) =>
-        ROTATED_SUFFIX.test(one.name.slice(basename(path).length)) && one.name.startsWith(basename(path)),
-    );
-    const later = rotated.filter((one) => one.mtimeMs > mtimeMs && one.inode !== file.inode);
-    later.sort((a, b) => a.mtimeMs - b.mtimeMs);
-    return later[0]?.path ?? path;
-  }
-
   async #take(file: OpenFile, bytes: Buffer): Promise<void> {
-    if (file.head.length < HEAD_BYTES) {
-      file.head = Buffer.concat([file.head, bytes]).subarray(0, HEAD_BYTES);
-    }
+    growHead(file, bytes);
     file.offset += bytes.length;
     await this.#takeLines(file, file.splitter.push(bytes));
   }
@@ -229,67 +210,6 @@ class FileReader {
     file.offset = offset;
     file.splitter = new LineSplitter(offset);
   }
-}
-
-/** What log rotation puts after a name: .1, -20261123, .2026-11-23T02:00. Compressed files are not read. */
-const ROTATED_SUFFIX = /^[.-]\d[\d.:T-]*$/;
-
-/** The other files of a file's folder. */
-async function siblingsOf(path: string) {
-  const names = (await readdir(dirname(path)).catch(() => [])).slice(0, SIBLINGS_MAX);
-  const found: { name: string; path: string; inode: number; mtimeMs: number }[] = [];
-  for (const name of names) {
-    if (name === basename(path)) continue;
-    const sibling = join(dirname(path), name);
-    const info = await stat(sibling).catch(() => undefined);
-    if (info?.isFile()) found.push({ name, path: sibling, inode: info.ino, mtimeMs: info.mtimeMs });
-  }
-  return found;
-}
-
-async function openFile(path: string, clock: Clock): Promise<OpenFile | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-  const { ino } = await handle.stat();
-  const grewAtMs = clock.monotonicMs();
-  return { handle, inode: ino, head: Buffer.alloc(0), offset: 0, splitter: new LineSplitter(), grewAtMs };
-}
-
-async function seekTo(file: OpenFile, offset: number): Promise<OpenFile> {
-  file.offset = offset;
-  file.splitter = new LineSplitter(offset);
-  file.head = await readHead(file.handle, Math.min(offset, HEAD_BYTES));
-  return file;
-}
-
-async function isSame(file: OpenFile, saved: FilePosition): Promise<boolean> {
-  if (file.inode !== saved.inode) return false;
-  const { size } = await file.handle.stat();
-  if (size < saved.offset) return false;
-  const head = await readHead(file.handle, saved.headBytes);
-  return head.length === saved.headBytes && crc32(head) === saved.headCrc;
-}
-
-async function wasCut(file: OpenFile): Promise<boolean> {
-  const { size } = await file.handle.stat();
-  if (size < file.offset) return true;
-  return !(await readHead(file.handle, file.head.length)).equals(file.head);
-}
-
-async function readHead(handle: FileHandle, bytes: number): Promise<Buffer> {
-  const head = Buffer.alloc(bytes);
-  const { bytesRead } = await handle.read(head, 0, bytes, 0);
-  return head.subarray(0, bytesRead);
-}
-
-function positionOf(file: OpenFile, offset: number): FilePosition {
-  const head = file.head.subarray(0, Math.min(offset, HEAD_BYTES));
-  return { inode: file.inode, offset, headBytes: head.length, headCrc: crc32(head) };
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,18 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
 import type { Refusal, Spool } from '../spool/spool.ts';
+import { Bodies, inflate } from './body.ts';
 import { readRecords } from './records.ts';
 
-export const HTTP_BOUNDS = {
-  /** Of a body, also after gzip. */
-  bodyBytes: 1024 * 1024,
-  /** Of the bodies being received at once; more are told to come again. */
-  receivingBytes: 32 * 1024 * 1024,
+const HTTP_BOUNDS = {
   /** Of one body: a longer list would hold up the other requests. */
   records: 20_000,
   connections: 1_000,
@@ -185,36 +180,6 @@ async function confirm(
   return undefined;
 }
 
-/** Receives bodies within a bound on one and on all of them together. */
-class Bodies {
-  #receiving = 0;
-
-  async receive(request: IncomingMessage): Promise<Buffer | 'too-large' | 'busy' | 'aborted'> {
-    const declared = Number(request.headers['content-length'] ?? 0);
-    if (declared > HTTP_BOUNDS.bodyBytes) return 'too-large';
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    // By events, because leaving a loop over the stream would destroy the socket before the answer is read.
-    const result = await new Promise<Buffer | 'too-large' | 'busy' | 'aborted'>((resolve) => {
-      request.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        this.#receiving += chunk.length;
-        if (bytes > HTTP_BOUNDS.bodyBytes) resolve('too-large');
-        else if (this.#receiving > HTTP_BOUNDS.receivingBytes) resolve('busy');
-        else chunks.push(chunk);
-      });
-      request.on('end', () => resolve(Buffer.concat(chunks)));
-      request.on('close', () => resolve('aborted'));
-      request.on('error', () => resolve('aborted'));
-    });
-    this.#receiving -= bytes;
-    request.removeAllListeners('data');
-    // The rest is read and dropped until the answer is out or the time for the request is up.
-    request.resume();
-    return result;
-  }
-}
-
 const NDJSON_TYPES = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl']);
 const CONTENT_TYPES = new Set([
   'application/json',
@@ -254,15 +219,6 @@ const bodyFailures: Readonly<Record<'too-large' | 'busy' | 'aborted', Failure>> 
   busy: refusals.busy,
   aborted: { status: 400, code: 'BODY_CUT_OFF', message: 'the body ended early; send it again' },
 };
-
-async function inflate(body: Buffer): Promise<string | undefined> {
-  try {
-    const bytes = await promisify(gunzip)(body, { maxOutputLength: HTTP_BOUNDS.bodyBytes });
-    return bytes.toString('utf8');
-  } catch {
-    return undefined;
-  }
-}
 
 function faultOf({ code, message, field }: ReceiveFault) {
   return { code, message, field };

@@ -65,7 +65,10 @@ export class GroupCommit {
     group.positions.set(file, position);
   }
 
-  /** Resolves when everything added so far is durable; rejects when it, or something before it, is not. */
+  /**
+   * Resolves when everything added so far is durable; rejects when it, or something that waited with it, is not.
+   * @returns the same promise for everything in one group; asked for right after an addition, that one's group
+   */
   commit(): Promise<void> {
     const durable = this.#waiting.at(-1)?.durable ?? this.#writing?.durable ?? Promise.resolve();
     if (!this.#isRunning) void this.#run();

@@ -1,14 +1,46 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BatchLog } from './batch-log.ts';
 import { batchEntry, readBatch, type SpoolEntry, skipEntry } from './batch-record.ts';
+import type { Disk } from './disk.ts';
+import { adoptIdentity } from './identity.ts';
+import type { Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
+import type { Parts } from './parts.ts';
+
+/** Copies what is not counted into another identity's logs, numbered from 1, and makes that the current one. */
+export async function resealUnder(
+  fresh: Parts,
+  old: Parts,
+  options: {
+    /** Highest seq that needs no copy. */
+    readonly counted: number;
+    readonly services: readonly string[];
+    readonly positions: Positions;
+    readonly disk: Disk;
+    readonly directory: string;
+    readonly aside: string;
+    readonly nowMs: number;
+  },
+): Promise<void> {
+  const { counted, services, positions, disk, directory, aside, nowMs } = options;
+  const { identity, batches, journal, state } = fresh;
+  try {
+    await copyEntries(old.batches, counted + 1, batches, nowMs);
+    await state.write({ services });
+    await journal.mark({ openSeq: batches.lastSealed + 1, accepted: batches.after, positions }, nowMs);
+    await old.journal.handOverIds(nowMs);
+    // Until here a crash leaves the old identity as it was.
+    await adoptIdentity(disk, directory, { identity, aside });
+  } catch (error) {
+    await Promise.all([journal.close(), batches.close()]);
+    await rm(join(directory, identity.producerId), { recursive: true, force: true });
+    throw error;
+  }
+}
 
 /** Seals entries anew, numbered on from the end of another log. */
-export async function copyEntries(
-  from: BatchLog,
-  fromSeq: number,
-  to: BatchLog,
-  nowMs: number,
-): Promise<void> {
+async function copyEntries(from: BatchLog, fromSeq: number, to: BatchLog, nowMs: number): Promise<void> {
   for (let seq = Math.max(fromSeq, from.firstRetained); seq <= from.lastSealed; ) {
     const entries = await from.read(seq, SPOOL_BOUNDS.groupBytes);
     const copies: SpoolEntry[] = [];

@@ -1,21 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
-import { Tally } from '../tally.ts';
-import { clearAside } from './aside.ts';
+import { AckMarks } from './ack-marks.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { keepDeadLetter } from './dead-letters.ts';
-import { type Disk, isErrno } from './disk.ts';
+import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import { type IdLog, rememberIds } from './id-log.ts';
 import { type IdMemory, idKey } from './id-memory.ts';
-import { adoptIdentity } from './identity.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
+import { OpenBatch } from './open-batch.ts';
 import {
   type Opened,
   openParts,
@@ -25,7 +23,8 @@ import {
   type SpoolSettings,
 } from './parts.ts';
 import { reconcile } from './reconcile.ts';
-import { copyEntries } from './reseal.ts';
+import { relieve } from './relief.ts';
+import { resealUnder } from './reseal.ts';
 
 /** Why nothing can be accepted now. */
 export type Refusal = 'closed' | 'busy' | 'full';
@@ -51,8 +50,7 @@ export class Spool {
   readonly #services: Set<string>;
   #parts: Parts;
 
-  #open = new Tally();
-  #openOffsetMs: number | null = null;
+  readonly #open = new OpenBatch();
   #openSeq: number;
   #accepted: number;
   #positions: Positions;
@@ -60,12 +58,11 @@ export class Spool {
   #frozen: SpoolEntry | undefined;
   /** Seq of the newest batch that came from an earlier process. */
   #inherited: number;
-  #aliveMinute = -1;
   #clockOffsetMs: number | null = null;
   #acked: number;
   /** Skips that stand for rejected batches until they are acknowledged. */
   readonly #rejected = new Map<number, SpoolEntry>();
-  #ackMarks: { seq: number; atMs: number }[] = [];
+  readonly #acks = new AckMarks();
   #savedAtMs = 0;
   #refusal: Refusal | undefined;
 
@@ -84,7 +81,7 @@ export class Spool {
     this.#accepted = batches.after;
     this.#inherited = batches.lastSealed;
     this.#acked = Math.min(state.state.acked, batches.lastSealed);
-    this.#ackMarks.push({ seq: this.#acked, atMs: options.nowMs() });
+    this.#acks.add(this.#acked, options.nowMs());
     this.#groups = new GroupCommit((group) => this.#serial.run(() => this.#write(group)));
   }
 
@@ -186,7 +183,9 @@ export class Spool {
   }
 
   /**
-   * Resolves when everything accepted so far is on disk.
+   * Resolves when everything accepted so far is on disk. One promise for each group: asked for right after an
+   * outcome was accepted or repeated, it says whether that outcome is; one accepted earlier may be in a group
+   * that reached the disk although this one did not.
    * @throws SpoolWriteError when it is not, and will not be: the sender must be told to try again
    */
   commit(): Promise<void> {
@@ -253,14 +252,9 @@ export class Spool {
    */
   acknowledge(seq: number): void {
     if (seq === this.#acked) return;
-    if (seq < this.#acked) this.#ackMarks = [];
     this.#acked = seq;
     for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
-    // One mark for ten seconds, dated at their end: nothing is dropped too early for it.
-    const atMs = (Math.floor(this.#options.nowMs() / ACK_MARK_MS) + 1) * ACK_MARK_MS;
-    const last = this.#ackMarks.at(-1);
-    if (last?.atMs === atMs) last.seq = seq;
-    else this.#ackMarks.push({ seq, atMs });
+    this.#acks.add(seq, this.#options.nowMs());
   }
 
   /**
@@ -293,42 +287,20 @@ export class Spool {
       const old = this.#parts;
       const identity = { ...old.identity, producerId: randomUUID() };
       const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
-      const { lastSealed, after } = await this.#moveTo(fresh, counted, nowMs);
+      const { directory } = this.#options;
+      const kept = { counted, services: [...this.#services], positions: this.#positions };
+      await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, aside: this.#aside, nowMs });
+      const { lastSealed, after } = fresh.batches;
       await Promise.all([old.journal.close(), old.batches.close()]);
       this.#parts = fresh;
       this.#openSeq = lastSealed + 1;
       this.#accepted = after;
       this.#acked = 0;
-      this.#ackMarks = [];
+      this.#acks.add(0, nowMs);
       this.#rejected.clear();
       this.#inherited = lastSealed;
       this.#options.on?.sealed?.();
     });
-  }
-
-  /** Copies what is not counted into another identity's logs, and makes that the current one. */
-  async #moveTo(
-    fresh: Parts,
-    counted: number,
-    nowMs: number,
-  ): Promise<{ lastSealed: number; after: number }> {
-    const { batches, journal } = this.#parts;
-    const { identity } = fresh;
-    try {
-      await copyEntries(batches, counted + 1, fresh.batches, nowMs);
-      await fresh.state.write({ services: [...this.#services] });
-      const { lastSealed, after } = fresh.batches;
-      const totals = { openSeq: lastSealed + 1, accepted: after, positions: this.#positions };
-      await fresh.journal.mark(totals, nowMs);
-      await journal.handOverIds(nowMs);
-      // Until here a crash leaves the old identity as it was.
-      await adoptIdentity(this.#disk, this.#options.directory, { identity, aside: this.#aside });
-      return { lastSealed, after };
-    } catch (error) {
-      await Promise.all([fresh.journal.close(), fresh.batches.close()]);
-      await rm(join(this.#options.directory, identity.producerId), { recursive: true, force: true });
-      throw error;
-    }
   }
 
   get #aside(): string {
@@ -342,7 +314,7 @@ export class Spool {
     await this.#groups.commit().catch(() => {});
     await this.#serial.run(async () => {
       try {
-        if (this.#open.cells > 0 || this.#frozen) await this.#seal();
+        if (!this.#open.isEmpty || this.#frozen) await this.#seal();
         await this.#save(true);
       } finally {
         await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
@@ -379,11 +351,7 @@ export class Spool {
     const nowMs = this.#options.nowMs();
     const { tally, clockOffsetMs } = group;
     await this.#saveServices();
-    const isOtherClock = this.#open.cells > 0 && clockOffsetMs !== this.#openOffsetMs;
-    const fits =
-      this.#open.cells + tally.cells <= LIMITS.cellsPerBatch &&
-      this.#open.bytes + tally.bytes <= 2 * SPOOL_BOUNDS.openBytes;
-    if (isOtherClock || !fits) await this.#seal();
+    if (!this.#open.takes(tally, clockOffsetMs)) await this.#seal();
 
     const cells = tally.list();
     const positions = { ...this.#positions, ...Object.fromEntries(group.positions) };
@@ -392,13 +360,12 @@ export class Spool {
     const ids = Buffer.concat(group.idKeys);
     await this.#parts.journal.append({ totals, clockOffsetMs, cells, ids }, { before, nowMs });
 
-    for (const cell of cells) this.#open.add(cell);
-    this.#openOffsetMs = clockOffsetMs;
+    this.#open.add(cells, clockOffsetMs);
     this.#accepted = totals.accepted;
     this.#positions = positions;
     rememberIds(this.#memory, ids, nowMs);
     // Too early a seal is no failure of the group: it is durable, and the next tick seals again.
-    if (this.#open.bytes >= SPOOL_BOUNDS.openBytes) await this.#seal().catch(() => {});
+    if (this.#open.isFull) await this.#seal().catch(() => {});
   }
 
   /** @throws SpoolWriteError; the batch is then fixed and is written by a later call */
@@ -423,16 +390,10 @@ export class Spool {
    */
   #freeze(nowMs: number): SpoolEntry | undefined {
     if (this.#services.size === 0) return undefined;
-    const clockOffsetMs = this.#open.cells > 0 ? this.#openOffsetMs : this.#clockOffsetMs;
-    const minute = Math.floor((nowMs + (clockOffsetMs ?? 0)) / MINUTE_MS);
-    const isMinuteNew = minute !== this.#aliveMinute;
-    if (this.#open.cells === 0 && !isMinuteNew) return undefined;
-    const alive = isMinuteNew ? [...this.#services] : this.#open.services();
-    const entry = batchEntry(
-      { seq: this.#openSeq, minute, clockOffsetMs, alive, cells: this.#open.take(), lost: {} },
-      { before: this.#parts.batches.after, sealedAtMs: nowMs },
-    );
-    this.#aliveMinute = minute;
+    const content = this.#open.freeze([...this.#services], this.#clockOffsetMs, nowMs);
+    if (!content) return undefined;
+    const place = { before: this.#parts.batches.after, sealedAtMs: nowMs };
+    const entry = batchEntry({ seq: this.#openSeq, ...content }, place);
     this.#openSeq += 1;
     return entry;
   }
@@ -448,60 +409,31 @@ export class Spool {
     await state.write({ services: [...this.#services] });
   }
 
-  /**
-   * At a limit: drops what was set aside and what is acknowledged, merges what was never sent, gives up the oldest,
-   * refuses.
-   */
   async #relieve(): Promise<void> {
-    for (let step = 0; step < RELIEF_STEPS; step++) {
-      const { batches, state } = this.#parts;
-      const reason = await this.#pressure();
-      if (!reason) {
-        if (this.#refusal === 'full') this.#refusal = undefined;
-        return;
-      }
-      if (reason !== 'spool-age') {
-        if (reason === 'disk-full' && (await clearAside(this.#disk, this.#aside))) continue;
-        const had = batches.bytes;
-        await batches.drop(this.#acked, () => true);
-        if (batches.bytes < had) continue;
-        if (await this.#merge(Math.max(state.state.sendable, this.#acked))) continue;
-      }
-      if (await batches.giveUpOldest(this.#acked, reason)) continue;
-      await batches.rotate();
-      if (reason !== 'spool-age') this.#refusal ??= 'full';
-      return;
-    }
-  }
-
-  /** @returns false when there is nothing left to merge, or no room to do it in */
-  async #merge(sent: number): Promise<boolean> {
-    try {
-      return await this.#parts.batches.mergeOldest(sent);
-    } catch (error) {
-      if (isErrno(error, 'ENOSPC')) return false;
-      throw error;
-    }
-  }
-
-  async #pressure(): Promise<string | undefined> {
-    const { maxBytes, minFreeBytes, maxAgeMs } = this.#settings;
-    if (this.bytes > maxBytes) return 'spool-full';
-    if ((await this.#disk.freeBytes(this.#options.directory)) < minFreeBytes) return 'disk-full';
-    const oldest = this.#parts.batches.oldest(this.#acked);
-    if (oldest && this.#options.nowMs() - oldest.endedAtMs > maxAgeMs) return 'spool-age';
-    return undefined;
+    const { batches, state } = this.#parts;
+    const { directory, nowMs } = this.#options;
+    const room = await relieve({
+      batches,
+      disk: this.#disk,
+      directory,
+      aside: this.#aside,
+      settings: this.#settings,
+      acked: this.#acked,
+      sent: Math.max(state.state.sendable, this.#acked),
+      bytes: () => this.bytes,
+      nowMs: nowMs(),
+    });
+    if (room === 'none') this.#refusal ??= 'full';
+    else if (room === 'enough' && this.#refusal === 'full') this.#refusal = undefined;
   }
 
   async #trim(): Promise<void> {
     const { batches } = this.#parts;
     const { retainMs, retainBytes } = this.#settings;
     const nowMs = this.#options.nowMs();
-    while (this.#ackMarks.length > 1 && nowMs - this.#ackMarks[1]!.atMs > retainMs) this.#ackMarks.shift();
     // Else a quiet agent would keep, and offer a new service's books, months of empty batches.
     if (nowMs - (batches.openSinceMs ?? nowMs) > retainMs) await batches.rotate();
-    const mark = this.#ackMarks[0];
-    const oldSeq = mark && nowMs - mark.atMs > retainMs ? mark.seq : 0;
+    const oldSeq = this.#acks.before(nowMs - retainMs);
     let retained = batches.bytesThrough(this.#acked);
     await batches.drop(this.#acked, ({ lastSeq, bytes }) => {
       const isDue = lastSeq <= oldSeq || retained > retainBytes;
@@ -521,6 +453,4 @@ export class Spool {
   }
 }
 
-const ACK_MARK_MS = 10_000;
 const SAVE_EVERY_MS = 5_000;
-const RELIEF_STEPS = 16;

@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+
+/** Of a body, also after gzip. */
+const BODY_BYTES = 1024 * 1024;
+/** Of the bodies being received at once; more are told to come again. */
+const RECEIVING_BYTES = 32 * 1024 * 1024;
+
+/** Receives bodies within a bound on one and on all of them together. */
+export class Bodies {
+  #receiving = 0;
+
+  async receive(request: IncomingMessage): Promise<Buffer | 'too-large' | 'busy' | 'aborted'> {
+    const declared = Number(request.headers['content-length'] ?? 0);
+    if (declared > BODY_BYTES) return 'too-large';
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    // By events, because leaving a loop over the stream would destroy the socket before the answer is read.
+    const result = await new Promise<Buffer | 'too-large' | 'busy' | 'aborted'>((resolve) => {
+      request.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        this.#receiving += chunk.length;
+        if (bytes > BODY_BYTES) resolve('too-large');
+        else if (this.#receiving > RECEIVING_BYTES) resolve('busy');
+        else chunks.push(chunk);
+      });
+      request.on('end', () => resolve(Buffer.concat(chunks)));
+      request.on('close', () => resolve('aborted'));
+      request.on('error', () => resolve('aborted'));
+    });
+    this.#receiving -= bytes;
+    request.removeAllListeners('data');
+    // The rest is read and dropped until the answer is out or the time for the request is up.
+    request.resume();
+    return result;
+  }
+}
+
+/** @returns undefined when the body is not gzip, or unpacks to more than a body may have */
+export async function inflate(body: Buffer): Promise<string | undefined> {
+  try {
+    const bytes = await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
+    return bytes.toString('utf8');
+  } catch {
+    return undefined;
+  }
+}

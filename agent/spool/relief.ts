@@ -1,0 +1,63 @@
+import { clearAside } from './aside.ts';
+import type { BatchLog } from './batch-log.ts';
+import { type Disk, isErrno } from './disk.ts';
+import type { SpoolSettings } from './parts.ts';
+
+export interface Relieved {
+  readonly batches: BatchLog;
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly aside: string;
+  readonly settings: SpoolSettings;
+  readonly acked: number;
+  /** Highest seq that may ever have been sent. */
+  readonly sent: number;
+  readonly bytes: () => number;
+  readonly nowMs: number;
+}
+
+/** Segments worked on in one call, so that a commit never waits long behind it. */
+const STEPS = 16;
+
+/**
+ * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged; then
+ * batches that were never sent are merged, which loses nothing; then the oldest are given up.
+ * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
+ */
+export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
+  const { batches, disk, aside, acked } = spool;
+  for (let step = 0; step < STEPS; step++) {
+    const reason = await pressure(spool);
+    if (!reason) return 'enough';
+    if (reason !== 'spool-age') {
+      if (reason === 'disk-full' && (await clearAside(disk, aside))) continue;
+      const had = batches.bytes;
+      await batches.drop(acked, () => true);
+      if (batches.bytes < had) continue;
+      if (await merge(batches, spool.sent)) continue;
+    }
+    if (await batches.giveUpOldest(acked, reason)) continue;
+    // What is left is in the segment being appended to; closed, it is the next to go.
+    await batches.rotate();
+    return reason === 'spool-age' ? 'enough' : 'none';
+  }
+  return 'some';
+}
+
+async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | 'spool-age' | undefined> {
+  const { batches, disk, directory, settings, acked, nowMs } = spool;
+  if (spool.bytes() > settings.maxBytes) return 'spool-full';
+  if ((await disk.freeBytes(directory)) < settings.minFreeBytes) return 'disk-full';
+  const oldest = batches.oldest(acked);
+  return oldest && nowMs - oldest.endedAtMs > settings.maxAgeMs ? 'spool-age' : undefined;
+}
+
+/** @returns false when there is nothing left to merge, or no room to do it in */
+async function merge(batches: BatchLog, sent: number): Promise<boolean> {
+  try {
+    return await batches.mergeOldest(sent);
+  } catch (error) {
+    if (isErrno(error, 'ENOSPC')) return false;
+    throw error;
+  }
+}
