@@ -130,7 +130,7 @@ export const METRICS = {
     'evaluation_timestamp_seconds',
     'gauge',
     [],
-    'When the last evaluation completed.',
+    'Every evaluation asked for before this time is over.',
   ),
   alertsFiring: metric('alerts_firing', 'gauge', ['service', 'step', 'severity'], 'Alerts firing now.'),
   notifications: metric(

@@ -149,7 +149,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         } else metrics.withdraw(sighting.service);
         await alerting.consider(sighting);
       },
-      onEvaluated: (durationMs) => metrics.evaluated(durationMs, nowMs()),
+      onEvaluated: (durationMs) => metrics.evaluated(durationMs),
       onFailed: () => metrics.evaluationFailures.add({}),
     });
     undo.push('evaluation', () => evaluator.stop());
@@ -194,6 +194,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       ...(evaluator.waitingMs() > EVALUATION_BOUNDS.staleMs ? ['the readings are behind'] : []),
     ];
     const families = async () => {
+      metrics.evaluatedUntil(evaluator.completedAtMs);
       for (const service of known.services()) {
         metrics.connected(service, gateway.connectedAgents().get(service) ?? 0);
       }

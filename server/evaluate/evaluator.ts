@@ -40,8 +40,10 @@ interface Latest {
  */
 export class Evaluator {
   private readonly options: EvaluatorOptions;
-  /** service -> when it was first poked since its last evaluation; in that order. Monotonic milliseconds. */
+  /** service -> when it was first poked since its last evaluation. Monotonic milliseconds. */
   private readonly dirty = new Map<string, number>();
+  /** When the service that is being evaluated was poked; null between two. One that hangs is waiting, too. */
+  private inHandSinceMs: number | null = null;
   private readonly notBefore = new Map<string, number>();
   private readonly latest = new Map<string, Latest>();
   private readonly stopping = new AbortController();
@@ -57,9 +59,7 @@ export class Evaluator {
     for (const service of services) {
       if (!this.dirty.has(service)) this.dirty.set(service, performance.now());
     }
-    this.running ??= this.run().finally(() => {
-      this.running = null;
-    });
+    if (this.dirty.size > 0) this.running ??= this.run();
   }
 
   /** Pokes what has not been looked at in this minute: windows close and silence grows without any batch. */
@@ -69,7 +69,10 @@ export class Evaluator {
     this.note();
   }
 
-  /** When nothing was last found to be evaluated, by the daemon's clock; null before the first time. */
+  /**
+   * Every evaluation asked for before this instant of the daemon's clock is over; null until each service that
+   * asked was evaluated once. A busy daemon always has something to evaluate: only what waits long makes it stale.
+   */
   get completedAtMs(): number | null {
     return this.completeAtMs;
   }
@@ -81,8 +84,9 @@ export class Evaluator {
 
   /** Age of the longest-waiting evaluation, in milliseconds; 0 when none waits. */
   waitingMs(): number {
-    const oldest = this.dirty.values().next();
-    return oldest.done ? 0 : performance.now() - oldest.value;
+    let oldestMs = this.inHandSinceMs ?? Number.POSITIVE_INFINITY;
+    for (const pokedAtMs of this.dirty.values()) oldestMs = Math.min(oldestMs, pokedAtMs);
+    return Math.max(0, performance.now() - oldestMs);
   }
 
   /** Resolves when the evaluation in progress is over; none follows. */
@@ -92,15 +96,20 @@ export class Evaluator {
   }
 
   private async run(): Promise<void> {
-    while (this.dirty.size > 0 && !this.stopping.signal.aborted) {
-      const next = this.next();
-      if (next.waitMs > 0) {
-        await this.rest(next.waitMs);
-        continue;
+    try {
+      while (this.dirty.size > 0 && !this.stopping.signal.aborted) {
+        const next = this.next();
+        if (next.waitMs > 0) {
+          await this.rest(next.waitMs);
+          continue;
+        }
+        const computedMs = await this.evaluate(next.service);
+        this.note();
+        await this.rest(computedMs * EVALUATION_BOUNDS.restShare);
       }
-      const computedMs = await this.evaluate(next.service);
-      this.note();
-      await this.rest(computedMs * EVALUATION_BOUNDS.restShare);
+    } finally {
+      // In the same step as the loop's last test, or a poke that comes between would wake nobody.
+      this.running = null;
     }
   }
 
@@ -121,6 +130,7 @@ export class Evaluator {
     const { months, log, onSighting, onEvaluated, onFailed } = this.options;
     const pokedAtMs = this.dirty.get(service) ?? performance.now();
     this.dirty.delete(service);
+    this.inHandSinceMs = pokedAtMs;
     const startedAtMs = performance.now();
     try {
       const sighting = await months.look(service);
@@ -139,11 +149,17 @@ export class Evaluator {
       this.dirty.set(service, pokedAtMs);
       this.notBefore.set(service, performance.now() + EVALUATION_BOUNDS.retryMs);
       return 0;
+    } finally {
+      this.inHandSinceMs = null;
     }
   }
 
   private note(): void {
-    if (this.dirty.size === 0) this.completeAtMs = this.options.nowMs();
+    if (this.completeAtMs === null) {
+      if (this.inHandSinceMs !== null) return;
+      for (const service of this.dirty.keys()) if (!this.latest.has(service)) return;
+    }
+    this.completeAtMs = Math.max(this.completeAtMs ?? 0, this.options.nowMs() - this.waitingMs());
   }
 
   private async rest(ms: number): Promise<void> {

@@ -137,9 +137,13 @@ export class DaemonMetrics implements IngestObserver {
     if (this.bounds.admits(service)) this.agentsConnected.set({ service }, agents);
   }
 
-  evaluated(durationMs: number, atMs: number): void {
+  evaluated(durationMs: number): void {
     this.evaluationSeconds.observe(durationMs / 1_000);
-    this.evaluationTimestampSeconds.set({}, atMs / 1_000);
+  }
+
+  /** @param completedAtMs  of the evaluator; null before the first complete evaluation */
+  evaluatedUntil(completedAtMs: number | null): void {
+    if (completedAtMs !== null) this.evaluationTimestampSeconds.set({}, completedAtMs / 1_000);
   }
 
   /** Shows a reading; that of a service beyond the cap is not shown, as gauges of several do not add up. */

@@ -188,14 +188,21 @@ describe('the evaluator', () => {
   let evaluator: Evaluator | undefined;
   afterEach(() => evaluator?.stop());
 
-  function start(options: { onSighting?: (sighting: Sighting) => Promise<void>; facts?: FactStore } = {}) {
+  interface StartOptions {
+    readonly onSighting?: (sighting: Sighting) => Promise<void>;
+    readonly facts?: FactStore;
+    readonly nowMs?: () => number;
+  }
+
+  function start(options: StartOptions = {}) {
+    const nowMs = options.nowMs ?? (() => NOW_MS);
     const sightings: { service: string; atMs: number }[] = [];
     let failures = 0;
     const cache = new FactsCache(options.facts ?? store.facts, 100 * PAGE_BYTES);
-    const months = new Months({ cache, termsOf: () => TERMS, exclusionsOf: () => [], nowMs: () => NOW_MS });
+    const months = new Months({ cache, termsOf: () => TERMS, exclusionsOf: () => [], nowMs });
     evaluator = new Evaluator({
       months,
-      nowMs: () => NOW_MS,
+      nowMs,
       log: createLog('silent', new PassThrough()),
       onSighting: async (sighting) => {
         sightings.push({ service: sighting.service, atMs: performance.now() });
@@ -274,6 +281,45 @@ describe('the evaluator', () => {
     await waitFor('a reading', () => evaluator.reading(service)?.attempts === 1);
     await waitFor('completion', () => evaluator.completedAtMs === NOW_MS);
     expect(evaluator.waitingMs()).toBe(0);
+  });
+
+  it('is complete up to the oldest that waits, though during every evaluation there is a new poke', async () => {
+    const services = [freshService(), freshService()];
+    for (const service of services) await (await writer(service))(NOW_MINUTE - 1, 1);
+    const startedAtMs = performance.now();
+    const nowMs = () => NOW_MS + performance.now() - startedAtMs;
+    const started = start({ nowMs, onSighting: async () => evaluator?.poke(services) });
+    started.evaluator.tick(services);
+    expect(started.evaluator.completedAtMs).toBeNull();
+    const laterMs = NOW_MS + EVALUATION_BOUNDS.everyMs;
+    await waitFor('six evaluations', () => started.sightings.length >= 6);
+    await waitFor('completion', () => (started.evaluator.completedAtMs ?? 0) > laterMs);
+    expect(started.evaluator.waitingMs()).toBeLessThan(EVALUATION_BOUNDS.staleMs);
+  });
+
+  it('that hangs in one service is not complete, though nothing else waits', async () => {
+    const service = freshService();
+    await (await writer(service))(NOW_MINUTE - 1, 1);
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { evaluator, sightings } = start({ onSighting: () => gate });
+    evaluator.tick([service]);
+    await waitFor('the sighting', () => sightings.length === 1);
+    await waitFor('its wait', () => evaluator.waitingMs() > 100);
+    evaluator.tick([service]);
+    expect(evaluator.completedAtMs).toBeNull();
+    release();
+    await waitFor('completion', () => evaluator.completedAtMs === NOW_MS);
+  });
+
+  it('is woken by a poke that follows one of nothing', async () => {
+    const service = freshService();
+    const { evaluator, sightings } = start();
+    evaluator.poke([]);
+    evaluator.poke([service]);
+    await waitFor('the sighting', () => sightings.length === 1);
   });
 
   it('learns from earlier months, hands over those that can still be claimed, and rereads one only when it changed', async () => {
