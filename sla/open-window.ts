@@ -11,6 +11,13 @@ import { spansOf, windowOf } from './window.ts';
 const HISTORY_MINUTES = 60;
 /** Minutes of the open window after which its own pace is believed. */
 const PACE_MINUTES = 1;
+/** Earlier days from which the shape of a day is taken, as far as the facts reach back. */
+const SHAPE_DAYS = 7;
+const DAY_MINUTES = 1_440;
+/** Counted attempts below which earlier days tell no shape. */
+const SHAPE_ATTEMPTS = 100;
+/** How much more or less than the hour before a window is expected to have at most. */
+const SHAPE_MOST = 4;
 
 /** Counted attempts and failures of the minutes [from, to) that are not excluded. */
 export interface SpanCounts {
@@ -62,8 +69,9 @@ function countedAt(facts: MinuteFacts, at: number, counting: Counting) {
 }
 
 /**
- * The window in progress. Its traffic is expected from the hour before it or its own pace so far, whichever is
- * more: expecting too little would call a window lost that a surge of successes still saves.
+ * The window in progress. Its traffic is expected from the hour before it, which sets the level, and the same
+ * time on earlier days, which sets the shape (a morning's ramp, an evening's fall); or from its own pace so far
+ * if that is more: expecting too little would call a window lost that a surge of successes still saves.
  *
  * The books count the window only when it has ended; until then `alreadyLost` is a forecast.
  * @returns null when now is outside the month or the whole window is excluded
@@ -84,7 +92,9 @@ export function readOpenWindow(input: MonthInput): OpenWindow | null {
   const startMinute = spans[0]!.fromMinute;
   const hour = countSpan(input, startMinute - HISTORY_MINUTES, startMinute);
   const perMinute = Math.max(
-    hour.observedMinutes > 0 ? hour.attempts / hour.observedMinutes : -1,
+    hour.observedMinutes > 0
+      ? (hour.attempts / hour.observedMinutes) * shapeAt(input, startMinute, month.windowMinutes)
+      : -1,
     elapsed >= PACE_MINUTES ? attempts / elapsed : -1,
   );
   const expectedAttempts = perMinute < 0 ? null : Math.ceil(attempts + perMinute * (minutes - elapsed));
@@ -97,6 +107,31 @@ export function readOpenWindow(input: MonthInput): OpenWindow | null {
     expectedAttempts,
     failuresUntilLost: alreadyLost ? 0 : failuresToLose({ attempts, failures, expectedAttempts }, terms),
   };
+}
+
+/**
+ * Traffic of a window over that of the hour before it, on the last days on which both were watched. 1 when they
+ * tell too little, as in a month's first days: the facts of a reading begin with its month.
+ */
+function shapeAt(input: SpanInput, startMinute: number, windowMinutes: number): number {
+  const window = { attempts: 0, observedMinutes: 0 };
+  const hour = { attempts: 0, observedMinutes: 0 };
+  for (let day = 1; day <= SHAPE_DAYS; day += 1) {
+    const from = startMinute - day * DAY_MINUTES;
+    const then = countSpan(input, from, from + windowMinutes);
+    const before = countSpan(input, from - HISTORY_MINUTES, from);
+    if (then.observedMinutes === 0 || before.observedMinutes === 0) continue;
+    for (const [sum, span] of [
+      [window, then],
+      [hour, before],
+    ] as const) {
+      sum.attempts += span.attempts;
+      sum.observedMinutes += span.observedMinutes;
+    }
+  }
+  if (window.attempts < SHAPE_ATTEMPTS || hour.attempts < SHAPE_ATTEMPTS) return 1;
+  const shape = window.attempts / window.observedMinutes / (hour.attempts / hour.observedMinutes);
+  return Math.min(SHAPE_MOST, Math.max(1 / SHAPE_MOST, shape));
 }
 
 /**

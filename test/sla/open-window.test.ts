@@ -45,6 +45,28 @@ describe('the window in progress', () => {
     expect(openAfter(100, surge, 1_004)?.expectedAttempts).toBe(1_250);
   });
 
+  it('expects a ramp that earlier days had at the same time, at the level of today', () => {
+    const day = 1_440;
+    /** An hour and its next window of an earlier day. */
+    const earlier = (days: number, before: number, then: number): Entry[] => [
+      ...hourOf(before).map((entry) => ({ ...entry, minute: entry.minute + (7 - days) * day })),
+      ...[0, 1, 2, 3, 4].map((i) => ({ minute: 1_000 + (7 - days) * day + i, attempts: then })),
+    ];
+    const today = hourOf(100).map((entry) => ({ ...entry, minute: entry.minute + 7 * day }));
+    const expected = (entries: Entry[]) =>
+      readScene({ entries: [...entries, ...today], atMinute: 1_000 + 7 * day }).openWindow?.expectedAttempts;
+    expect(expected([])).toBe(500);
+    // Twice the hour before, on a weekday that was ten times as busy.
+    expect(expected(earlier(1, 1_000, 2_000))).toBe(1_000);
+    // An evening that falls by half; two days speak louder than one.
+    expect(expected([...earlier(1, 100, 50), ...earlier(2, 100, 50)])).toBe(250);
+    expect(expected([...earlier(1, 100, 50), ...earlier(7, 100, 150)])).toBe(500);
+    // At most fourfold either way, and nothing from a handful of attempts.
+    expect(expected(earlier(1, 10, 900))).toBe(2_000);
+    expect(expected(earlier(1, 900, 30))).toBe(125);
+    expect(expected(earlier(1, 1, 19))).toBe(500);
+  });
+
   it('expects nothing in the first minute of a service that nobody has watched before', () => {
     const open = (attempts: number, failed: number, atMinute: number) =>
       readScene({
