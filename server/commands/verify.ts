@@ -53,7 +53,7 @@ async function textOf(name: string, io: CommandIo): Promise<string> {
     const [source] = await openSources([name], io.stdin);
     const chunks: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of source!.chunks(() => {}, io.signal)) {
+    for await (const chunk of source!.chunks({ signal: io.signal })) {
       bytes += chunk.length;
       if (bytes > STATEMENT_BYTES_MAX) {
         const message = `${name} has more than ${STATEMENT_BYTES_MAX} bytes; is it the right file?`;

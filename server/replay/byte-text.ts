@@ -43,26 +43,33 @@ export function isWordAt(view: DataView, at: number, word: Word): boolean {
 }
 
 /**
- * The first position from `at` whose byte is not plain: a quote, a backslash, a control character, or anything
- * beyond ASCII. The caller guarantees that there is one.
+ * Marks, by the high bit of each, the bytes of four that are not plain: a quote, a backslash, a control character,
+ * or anything beyond ASCII. The lowest mark is right; one above it may be wrong, by a borrow or a carry.
  */
+export function marksOf(four: number): number {
+  // The usual zero-byte test, for quotes and for backslashes; then bytes below space, DEL, and the high bit.
+  const quotes = four ^ 0x22222222;
+  const backslashes = four ^ 0x5c5c5c5c;
+  return (
+    (((quotes - 0x01010101) & ~quotes) |
+      ((backslashes - 0x01010101) & ~backslashes) |
+      (four - 0x20202020) |
+      (four + 0x01010101) |
+      four) &
+    0x80808080
+  );
+}
+
+/** Which of the four bytes, 0 to 3, is the first one marked. */
+export function firstMark(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >> 3;
+}
+
+/** The first position from `at` whose byte is not plain. The caller guarantees that there is one. */
 export function plainEnd(view: DataView, at: number): number {
-  let position = at;
-  for (;;) {
-    const four = view.getInt32(position, true);
-    // The usual zero-byte test, for quotes and for backslashes; then bytes below space, DEL, and the high bit.
-    // A borrow or carry can only mark a byte above one that is rightly marked, and the lowest mark decides.
-    const quotes = four ^ 0x22222222;
-    const backslashes = four ^ 0x5c5c5c5c;
-    const marks =
-      (((quotes - 0x01010101) & ~quotes) |
-        ((backslashes - 0x01010101) & ~backslashes) |
-        (four - 0x20202020) |
-        (four + 0x01010101) |
-        four) &
-      0x80808080;
-    if (marks !== 0) return position + ((31 - Math.clz32(marks & -marks)) >> 3);
-    position += 4;
+  for (let position = at; ; position += 4) {
+    const marks = marksOf(view.getInt32(position, true));
+    if (marks !== 0) return position + firstMark(marks);
   }
 }
 

@@ -1,4 +1,4 @@
-import { SLACK_BYTES } from './byte-text.ts';
+import { firstMark, marksOf, SLACK_BYTES } from './byte-text.ts';
 
 /** Room for an id given as text: 128 UTF-16 units are at most 384 bytes of UTF-8. */
 const SCRATCH_BYTES = 384;
@@ -18,39 +18,59 @@ export class IdHash {
   /** @param text  at most 128 UTF-16 units */
   ofText(text: string): void {
     const { written } = this.#encoder.encodeInto(text, this.#scratch);
-    this.ofBytes(this.#scratchView, 0, written);
+    const view = this.#scratchView;
+    let a: number = START_A;
+    let b: number = START_B;
+    let at = 0;
+    for (; at + 4 <= written; at += 4) {
+      const four = view.getInt32(at, true);
+      a = mix(a, four, FACTOR_A);
+      b = mix(b, four, FACTOR_B);
+    }
+    this.#finish(a, b, { rest: view.getInt32(at, true), restBytes: written - at, length: written });
   }
 
-  /** The bytes [start, end) of an id in UTF-8; SLACK_BYTES lie behind them. */
-  ofBytes(view: DataView, start: number, end: number): void {
-    const length = end - start;
-    let a = 0x3c6ef372 ^ length;
-    let b = 0x510e527f ^ length;
-    let at = start;
-    for (; at + 4 <= end; at += 4) {
+  /**
+   * The plain ASCII that begins at `start`, looked at once for its end and its hash.
+   * @returns the first position whose byte is not plain, see `plainEnd`
+   */
+  ofPlain(view: DataView, start: number): number {
+    let a: number = START_A;
+    let b: number = START_B;
+    for (let at = start; ; at += 4) {
       const four = view.getInt32(at, true);
-      a = mix(a, four, 0x85ebca6b);
-      b = mix(b, four, 0xc2b2ae35);
+      const marks = marksOf(four);
+      if (marks === 0) {
+        a = mix(a, four, FACTOR_A);
+        b = mix(b, four, FACTOR_B);
+        continue;
+      }
+      const restBytes = firstMark(marks);
+      this.#finish(a, b, { rest: four, restBytes, length: at + restBytes - start });
+      return at + restBytes;
     }
-    if (at < end) {
-      // What lies behind the id must not count.
-      const rest = view.getInt32(at, true) & ((1 << ((end - at) * 8)) - 1);
-      a = mix(a, rest, 0x85ebca6b);
-      b = mix(b, rest, 0xc2b2ae35);
-    }
-    this.a = finish(a);
-    this.b = finish(b);
+  }
+
+  /** @param tail  the bytes behind the last whole four, of which `restBytes` (0 to 3) count */
+  #finish(a: number, b: number, tail: { rest: number; restBytes: number; length: number }): void {
+    const rest = tail.rest & ((1 << (tail.restBytes * 8)) - 1);
+    // The length tells an id from the same one with zero bytes behind it.
+    this.a = spread(mix(mix(a, rest, FACTOR_A), tail.length, FACTOR_A));
+    this.b = spread(mix(mix(b, rest, FACTOR_B), tail.length, FACTOR_B));
   }
 }
 
-/** One step of a lane; invertible in `lane`, so that no step forgets what came before. */
+const [START_A, START_B] = [0x3c6ef372, 0x510e527f] as const;
+const [FACTOR_A, FACTOR_B] = [0x2c1b3c6d, 0x297a2d39] as const;
+
+/** One step of a lane; invertible in `lane`, so that no step forgets what came before. Stays an integer of 32 bits. */
 function mix(lane: number, four: number, factor: number): number {
   const product = Math.imul(lane ^ four, factor);
-  return Math.imul(product ^ (product >>> 15), 5) + 0x52dce729;
+  return product ^ (product >>> 15);
 }
 
 /** Spreads every bit over the whole number (the finalizer of MurmurHash3). */
-function finish(lane: number): number {
+function spread(lane: number): number {
   let bits = lane ^ (lane >>> 16);
   bits = Math.imul(bits, 0x85ebca6b);
   bits ^= bits >>> 13;

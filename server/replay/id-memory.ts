@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import type { IdHash } from './id-hash.ts';
 
-const FIRST_SLOTS = 1 << 16;
+/** Ten MiB, of which only what is used becomes resident: most files never make it grow. */
+const FIRST_SLOTS = 1 << 20;
 /** Share of the slots that may be used: with more, probing gets long. */
 const LOAD = 0.75;
 /** Share of the usable slots that may stay in use when the greatest table is cleared. */
@@ -63,7 +64,9 @@ export class IdMemory {
    */
   isRepeat({ a, b }: IdHash, epochMinute: number): boolean {
     const minute = epochMinute - this.#beforeMinute;
-    assert(minute >= 1 && minute <= MINUTES_MAX, 'a minute of the month');
+    // Not by assert, which makes an array of its arguments: this is asked for every line.
+    if (!(minute >= 1 && minute <= MINUTES_MAX))
+      throw new RangeError(`minute ${epochMinute} is not in the month`);
     const hashes = this.#hashes;
     const minutes = this.#minutes;
     const mask = this.#mask;

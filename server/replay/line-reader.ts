@@ -1,6 +1,7 @@
 import { CAUSES } from '../../sla/cause.ts';
 import { OUTCOME_LIMITS } from '../../sla/outcome.ts';
 import { ABSENT, isWordAt, labelEnd, plainEnd, wordOf } from './byte-text.ts';
+import { IdHash } from './id-hash.ts';
 import { InstantReader } from './instant-reader.ts';
 
 /**
@@ -38,7 +39,7 @@ export const FIELD = {
 const NO_FIELD = 12;
 
 /** How a field's value is read. */
-const [LABEL, INTEGER, INSTANT, RESULT, CAUSE] = [0, 1, 2, 3, 4] as const;
+const [LABEL, INTEGER, INSTANT, RESULT, CAUSE, ID] = [0, 1, 2, 3, 4, 5] as const;
 
 /** Of each field, by its number: its key with quotation mark and colon, and the bounds of its value. */
 const NAMES = Object.keys(FIELD);
@@ -61,18 +62,14 @@ const KINDS = Uint8Array.of(
   INTEGER,
   CAUSE,
   INTEGER,
-  LABEL,
+  ID,
   INTEGER,
 );
 const { labelCharacters, idCharacters, count: mostOutcomes, minMs, maxMs } = OUTCOME_LIMITS;
 const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number;
-/** Characters of a label, value of an integer. */
-const LEAST = Float64Array.of(0, 0, 0, 0, 0, 0, MIN_SAFE_INTEGER, MIN_SAFE_INTEGER, 0, 1, 1, 0);
-const MOST = Float64Array.from(NAMES, (name) => {
-  if (name === 'id') return idCharacters;
-  if (name === 'count') return mostOutcomes;
-  return KINDS[NAMES.indexOf(name)] === LABEL ? labelCharacters : MAX_SAFE_INTEGER;
-});
+/** Bounds of each integer, by its field. */
+const LEAST = Float64Array.of(0, 0, 0, 0, 0, 0, MIN_SAFE_INTEGER, MIN_SAFE_INTEGER, 0, 1, 0, 0);
+const MOST = Float64Array.from(NAMES, (name) => (name === 'count' ? mostOutcomes : MAX_SAFE_INTEGER));
 const REQUIRED = (1 << FIELD.at) | (1 << FIELD.result);
 
 const OK = wordOf('"ok"');
@@ -87,6 +84,8 @@ export class LineReader {
   isFailed = false;
   /** Index into CAUSES; only when the line has a cause. */
   causeIndex = 0;
+  /** Of the id; only when the line has one. */
+  readonly id = new IdHash();
   /** By field number: the byte range [start, end) of a label, the value of an integer. */
   readonly starts = new Int32Array(NO_FIELD);
   readonly ends = new Int32Array(NO_FIELD);
@@ -160,11 +159,12 @@ export class LineReader {
     const view = this.#view;
     const kind = KINDS[field]!;
     if (kind === LABEL) {
-      const end = labelEnd(view, at, MOST[field]!);
+      const end = labelEnd(view, at, labelCharacters);
       this.starts[field] = at + 1;
       this.ends[field] = end - 1;
-      return end - at - 2 >= LEAST[field]! ? end : UNUSUAL;
+      return end;
     }
+    if (kind === ID) return this.#readId(at);
     if (kind === INTEGER) {
       const end = this.#readInteger(at);
       const value = this.#integer;
@@ -178,6 +178,13 @@ export class LineReader {
       return isWordAt(view, at, FAILED) ? at + FAILED.length : UNUSUAL;
     }
     return this.#readCause(at);
+  }
+
+  #readId(at: number): number {
+    if (this.#view.getUint8(at) !== QUOTE) return UNUSUAL;
+    const end = this.id.ofPlain(this.#view, at + 1);
+    const length = end - at - 1;
+    return this.#view.getUint8(end) === QUOTE && length > 0 && length <= idCharacters ? end + 1 : UNUSUAL;
   }
 
   #readInstant(at: number): number {

@@ -71,8 +71,8 @@ export class ReplayBooks implements ScanSink {
     }
     // Only the month's ids are remembered: the others would push them out.
     const isInMonth = startedAtMs >= this.#startMs && startedAtMs < this.#monthEndMs;
-    if (isInMonth && outcome.hasId) {
-      if (this.#ids.isRepeat(outcome.idHash(), Math.floor(startedAtMs / MINUTE_MS))) {
+    if (isInMonth && outcome.id !== undefined) {
+      if (this.#ids.isRepeat(outcome.id, Math.floor(startedAtMs / MINUTE_MS))) {
         this.#repeated++;
         return;
       }

@@ -53,9 +53,13 @@ export async function replay(
   let readBytes = 0;
   for (const source of sources) {
     books.beginFile(source.name);
-    const chunks = source.chunks((storedBytes) => {
-      readBytes += storedBytes;
-    }, signal);
+    const chunks = source.chunks({
+      signal,
+      buffers: scanner.buffers,
+      onRead: (storedBytes) => {
+        readBytes += storedBytes;
+      },
+    });
     for await (const chunk of chunks) {
       scanner.push(chunk);
       onProgress({ readBytes, totalBytes, lines: scanner.lines });

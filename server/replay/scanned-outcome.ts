@@ -1,6 +1,5 @@
 import type { Cause } from '../../sla/cause.ts';
-import { ABSENT } from './byte-text.ts';
-import { IdHash } from './id-hash.ts';
+import type { IdHash } from './id-hash.ts';
 
 /**
  * What a replay needs of one outcome of its service. One object is filled again for every line, because
@@ -12,25 +11,6 @@ export class ScannedOutcome {
   result: 'ok' | 'failed' = 'ok';
   /** Of a failed outcome. */
   cause: Cause = 'unknown';
-  /** Where the id stands in `view`; `idStart` is ABSENT when the id, if any, is in `idText`. */
-  idStart: number = ABSENT;
-  idEnd: number = ABSENT;
-  idText: string | undefined;
-  readonly #view: DataView;
-  readonly #hash = new IdHash();
-
-  constructor(view: DataView) {
-    this.#view = view;
-  }
-
-  get hasId(): boolean {
-    return this.idStart !== ABSENT || this.idText !== undefined;
-  }
-
-  /** The hash of the id; asked for only when it matters, and valid as long as the outcome. */
-  idHash(): IdHash {
-    if (this.idText !== undefined) this.#hash.ofText(this.idText);
-    else this.#hash.ofBytes(this.#view, this.idStart, this.idEnd);
-    return this.#hash;
-  }
+  /** Of its id, if it has one. */
+  id: IdHash | undefined;
 }

@@ -1,14 +1,19 @@
+import { strict as assert } from 'node:assert';
 import { CAUSES, type Cause } from '../../sla/cause.ts';
 import { type CauseLookup, causeOf } from '../../sla/causes.ts';
 import { type Outcome, type OutcomeFault, parseOutcomeText, SERVICE_PATTERN } from '../../sla/outcome.ts';
-import { ABSENT, SLACK_BYTES } from './byte-text.ts';
+import { SLACK_BYTES } from './byte-text.ts';
+import { IdHash } from './id-hash.ts';
 import { FIELD, LineReader, UNUSUAL } from './line-reader.ts';
 import { ScannedOutcome } from './scanned-outcome.ts';
 
 /** Bytes of one line, without its line feed; a longer one is a fault, and is skipped without being kept. */
 export const LINE_BYTES_MAX = 1024 * 1024;
-/** Bytes taken into the buffer at a time, beside the unfinished line before them. */
-const STRIDE_BYTES = 256 * 1024;
+/** Bytes scanned at a time: few enough to be still in a core's cache. */
+const CHUNK_BYTES = 256 * 1024;
+/** Before each chunk there is room for the unfinished line that it goes on with. */
+const MARGIN_BYTES = LINE_BYTES_MAX + 1;
+const HALF_BYTES = MARGIN_BYTES + CHUNK_BYTES + SLACK_BYTES;
 
 const LF = 0x0a;
 const BLANKS = new Set([0x20, 0x09, 0x0d]);
@@ -45,12 +50,14 @@ export class Scanner {
   readonly #service: string;
   readonly #serviceBytes: Uint8Array;
   readonly #lookup: CauseLookup;
-  readonly #buffer = Buffer.alloc(LINE_BYTES_MAX + 1 + STRIDE_BYTES + SLACK_BYTES);
+  readonly #buffer = Buffer.alloc(2 * HALF_BYTES);
   readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
   readonly #reader = new LineReader(this.#view);
-  readonly #outcome = new ScannedOutcome(this.#view);
-  /** Bytes of the unfinished line at the start of the buffer. */
-  #filled = 0;
+  readonly #outcome = new ScannedOutcome();
+  readonly #idOfText = new IdHash();
+  /** The half that the next chunk belongs in, and the bytes of the unfinished line in its margin. */
+  #half: 0 | 1 = 0;
+  #unfinished = 0;
   #line = 1;
   #linesBefore = 0;
   /** The rest of a line that was too long is being passed over. */
@@ -69,27 +76,48 @@ export class Scanner {
     return this.#linesBefore + this.#line - 1;
   }
 
+  /** Where a source may put its chunks, by turns, to save that they are copied. */
+  get buffers(): readonly [Buffer, Buffer] {
+    return [this.#chunkOf(0), this.#chunkOf(1)];
+  }
+
+  /** @param chunk  of any length; within one of `buffers` only if chunks are put there by turns */
   push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; at += STRIDE_BYTES) {
-      const part = chunk.subarray(at, at + STRIDE_BYTES);
-      this.#buffer.set(part, this.#filled);
-      this.#filled += part.length;
-      this.#readLines();
+    if (chunk.buffer === this.#buffer.buffer) {
+      const from = chunk.byteOffset - this.#buffer.byteOffset;
+      const half = from < HALF_BYTES ? 0 : 1;
+      assert(from === half * HALF_BYTES + MARGIN_BYTES && (half === this.#half || this.#unfinished === 0));
+      this.#readLines(half, chunk.length);
+      return;
+    }
+    for (let at = 0; at < chunk.length; at += CHUNK_BYTES) {
+      const part = chunk.subarray(at, at + CHUNK_BYTES);
+      this.#chunkOf(this.#half).set(part);
+      this.#readLines(this.#half, part.length);
     }
   }
 
   /** Reads a last line without line feed; the next chunk begins another file. */
   endFile(): void {
-    if (this.#filled > 0 || this.#isPassingOver) this.push(Uint8Array.of(LF));
+    if (this.#unfinished > 0 || this.#isPassingOver) this.push(Uint8Array.of(LF));
     this.#linesBefore += this.#line - 1;
     this.#line = 1;
   }
 
-  #readLines(): void {
-    const lastFeed = this.#buffer.lastIndexOf(LF, this.#filled - 1);
-    let at = 0;
-    if (this.#isPassingOver && lastFeed >= 0) {
-      at = this.#buffer.indexOf(LF) + 1;
+  #chunkOf(half: 0 | 1): Buffer {
+    const from = half * HALF_BYTES + MARGIN_BYTES;
+    return this.#buffer.subarray(from, from + CHUNK_BYTES);
+  }
+
+  /** Reads the lines that end in a half's chunk, and moves the unfinished one before the other half's. */
+  #readLines(half: 0 | 1, bytes: number): void {
+    const chunkAt = half * HALF_BYTES + MARGIN_BYTES;
+    const end = chunkAt + bytes;
+    let at = chunkAt - this.#unfinished;
+    const lastFeed = at + this.#buffer.subarray(at, end).lastIndexOf(LF);
+    if (this.#isPassingOver) {
+      if (lastFeed < at) return;
+      at = this.#buffer.indexOf(LF, at) + 1;
       this.#isPassingOver = false;
       this.#line++;
     }
@@ -104,13 +132,15 @@ export class Scanner {
       }
       this.#line++;
     }
-    this.#filled = this.#isPassingOver ? 0 : this.#filled - at;
-    if (this.#filled > LINE_BYTES_MAX) {
+    this.#unfinished = end - at;
+    if (this.#unfinished > LINE_BYTES_MAX) {
       this.#sink.refuse(TOO_LONG, this.#line);
       this.#isPassingOver = true;
-      this.#filled = 0;
+      this.#unfinished = 0;
     }
-    if (at > 0) this.#buffer.copyWithin(0, at, at + this.#filled);
+    this.#half = half === 0 ? 1 : 0;
+    const margin = this.#half * HALF_BYTES + MARGIN_BYTES - this.#unfinished;
+    this.#buffer.copyWithin(margin, end - this.#unfinished, end);
   }
 
   /** @returns false when the line has to be read in full after all */
@@ -128,9 +158,7 @@ export class Scanner {
     outcome.count = line.has(FIELD.count) ? line.integers[FIELD.count]! : 1;
     outcome.result = line.isFailed ? 'failed' : 'ok';
     if (line.isFailed) outcome.cause = this.#causeOfPlain();
-    outcome.idStart = line.has(FIELD.id) ? starts[FIELD.id]! : ABSENT;
-    outcome.idEnd = ends[FIELD.id]!;
-    outcome.idText = undefined;
+    outcome.id = line.has(FIELD.id) ? line.id : undefined;
     this.#sink.take(outcome);
     return true;
   }
@@ -179,8 +207,8 @@ export class Scanner {
     outcome.count = parsed.count;
     outcome.result = parsed.result;
     if (parsed.result === 'failed') outcome.cause = causeOf(parsed, this.#lookup);
-    outcome.idStart = ABSENT;
-    outcome.idText = parsed.id;
+    if (parsed.id !== undefined) this.#idOfText.ofText(parsed.id);
+    outcome.id = parsed.id === undefined ? undefined : this.#idOfText;
     this.#sink.take(outcome);
   }
 }

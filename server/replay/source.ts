@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 
-/** Small enough to stay in a core's cache until it is scanned. */
 const READ_BYTES = 256 * 1024;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 /** Standard input, as a file's name. */
@@ -27,7 +26,15 @@ export interface Source {
    * The text's bytes; a chunk is valid until the next one is asked for. Gzip is recognised by its first bytes,
    * whatever the name.
    */
-  chunks(onRead: (storedBytes: number) => void, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  chunks(reading: SourceReading): AsyncIterable<Uint8Array>;
+}
+
+export interface SourceReading {
+  readonly signal: AbortSignal;
+  /** Called with the bytes as stored, compressed or not. */
+  readonly onRead?: (storedBytes: number) => void;
+  /** Plain files are read into these by turns, one while the other's chunk is looked at. */
+  readonly buffers?: readonly [Uint8Array, Uint8Array];
 }
 
 /**
@@ -48,10 +55,10 @@ export async function openSources(names: readonly string[], stdin: Readable): Pr
     sources.push({
       name,
       sizeBytes,
-      chunks: (onRead, signal) =>
+      chunks: (reading) =>
         isFile
-          ? chunksOfFile(name, { onRead, signal })
-          : chunksOf(name, name === STDIN ? stdin : createReadStream(name), { onRead, signal }),
+          ? chunksOfFile(name, reading)
+          : chunksOf(name, name === STDIN ? stdin : createReadStream(name), reading),
     });
   }
   return sources;
@@ -80,20 +87,15 @@ async function look(name: string): Promise<Looks> {
   }
 }
 
-interface Listeners {
-  readonly onRead: (storedBytes: number) => void;
-  readonly signal: AbortSignal;
-}
-
-async function* chunksOfFile(name: string, listeners: Listeners): AsyncGenerator<Uint8Array> {
+async function* chunksOfFile(name: string, reading: SourceReading): AsyncGenerator<Uint8Array> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(name, 'r');
     const head = new Uint8Array(GZIP_MAGIC.length);
     await handle.read(head, 0, head.length, 0);
-    if (isGzip(head)) yield* chunksOf(name, createReadStream(name), listeners);
+    if (isGzip(head)) yield* chunksOf(name, createReadStream(name), reading);
     else if (name.endsWith('.gz')) throw notGzip(name);
-    else yield* readPlain(handle, listeners);
+    else yield* readPlain(handle, reading);
   } catch (error) {
     throw unreadable(name, error);
   } finally {
@@ -101,35 +103,36 @@ async function* chunksOfFile(name: string, listeners: Listeners): AsyncGenerator
   }
 }
 
-/** Reads into two buffers by turns, one while the other is scanned: a stream would make a new one each time. */
-async function* readPlain(handle: FileHandle, { onRead, signal }: Listeners): AsyncGenerator<Uint8Array> {
-  const [first, second] = [Buffer.allocUnsafe(READ_BYTES), Buffer.allocUnsafe(READ_BYTES)];
-  const readAhead = (buffer: typeof first) => {
-    const reading = handle.read(buffer, 0, READ_BYTES, null);
+/** Into two buffers by turns: a stream would make a new one each time, which costs as much as reading. */
+async function* readPlain(handle: FileHandle, reading: SourceReading): AsyncGenerator<Uint8Array> {
+  const { signal, onRead, buffers } = reading;
+  const [first, second] = buffers ?? [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
+  const readAhead = (buffer: Uint8Array) => {
+    const ahead = handle.read(buffer, 0, buffer.length, null);
     // A failure is reported when it is this buffer's turn, and must not count as unnoticed until then.
-    reading.catch(() => {});
-    return reading;
+    ahead.catch(() => {});
+    return ahead;
   };
-  let reading = readAhead(first);
+  let ahead = readAhead(first);
   let next = second;
   try {
     for (;;) {
-      const { bytesRead, buffer } = await reading;
+      const { bytesRead, buffer } = await ahead;
       if (bytesRead === 0 || signal.aborted) return;
-      reading = readAhead(next);
+      ahead = readAhead(next);
       next = buffer;
-      onRead(bytesRead);
+      onRead?.(bytesRead);
       yield buffer.subarray(0, bytesRead);
     }
   } finally {
-    await reading.catch(() => {});
+    await ahead.catch(() => {});
   }
 }
 
 async function* chunksOf(
   name: string,
   stored: Readable,
-  { onRead, signal }: Listeners,
+  { onRead, signal }: SourceReading,
 ): AsyncGenerator<Uint8Array> {
   const stop = () => stored.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -162,9 +165,9 @@ function notGzip(name: string): SourceUnreadable {
   return new SourceUnreadable(`${name} is not gzip data; rename it without .gz`);
 }
 
-async function* countBytes(stored: Readable, onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+async function* countBytes(stored: Readable, onRead: SourceReading['onRead']): AsyncGenerator<Uint8Array> {
   for await (const chunk of stored) {
-    onRead(chunk.length);
+    onRead?.(chunk.length);
     yield chunk;
   }
 }

@@ -153,6 +153,16 @@ describe('what is read', () => {
     for (const reading of readings) expect(reading).toEqual(readings[0]);
   });
 
+  it('reads a named pipe to its end', async () => {
+    const pipe = join(folder, 'pipe');
+    await promisify(execFile)('mkfifo', [pipe]);
+    const [reading] = await Promise.all([
+      readingOf([pipe, ...MAY]),
+      promisify(execFile)('sh', ['-c', `cat "${join(vectors, 'nine-of-31-days.ndjson')}" > "${pipe}"`]),
+    ]);
+    expect(reading.budget.lost).toBe(9);
+  });
+
   it('reads a file of many buffers to its last line, plain and compressed', async () => {
     const minutes = 20_000;
     const text = Array.from({ length: minutes }, (_, n) =>
@@ -328,6 +338,16 @@ describe('what cannot be read ends with exit code 2 and one sentence', () => {
       'a misspelt option',
       [GOOD, ...ACME, '--exclusion', 'x'],
       'USAGE_INVALID: --exclusion is not an option here; did you mean --exclusions?',
+    ],
+    [
+      'an option without its value',
+      [GOOD, '--service', 'acme', '--month'],
+      'USAGE_INVALID: --month has no value; write --month VALUE, or --month=VALUE if it begins with a dash',
+    ],
+    [
+      'a value for an option that takes none',
+      [GOOD, ...ACME, '--json=yes'],
+      'USAGE_INVALID: --json takes no value; leave out what follows the =',
     ],
     [
       'a missing file',

@@ -63,7 +63,7 @@ class Recorder implements ScanSink {
   take(outcome: Parameters<ScanSink['take']>[0]): void {
     const cause = outcome.result === 'ok' ? '' : outcome.cause;
     const { startedAtMs, count } = outcome;
-    const id = outcome.hasId ? hashText(outcome.idHash()) : undefined;
+    const id = outcome.id === undefined ? undefined : hashText(outcome.id);
     this.events.push({ take: { startedAtMs, count, cause, id } });
   }
   skip(): void {
@@ -281,6 +281,31 @@ describe('the scanner', () => {
     }
     expect(scan([file], 1).events).toEqual(expected);
   }, 120_000);
+
+  it('reads the same from chunks that were put into its own buffers by turns', () => {
+    const long = `{"at":"2026-11-03T02:00:00Z","result":"ok","note":"${'x'.repeat(LINE_BYTES_MAX)}"}`;
+    const file = Buffer.from([...HOSTILE.slice(0, 40), long, GOOD.repeat(3), '', GOOD].join('\n'));
+    const expected = plainLoop([file, file]);
+    for (const most of [7, 1_000, Number.POSITIVE_INFINITY]) {
+      const sink = new Recorder();
+      const scanner = new Scanner({ service: SERVICE, lookup, sink });
+      for (let copy = 0; copy < 2; copy++) {
+        const [first, second] = scanner.buffers;
+        let [buffer, other] = [first, second];
+        for (let at = 0; at < file.length; ) {
+          const bytes = Math.min(most, buffer.length, file.length - at);
+          file.copy(buffer, 0, at, at + bytes);
+          // As when the next read is under way while this chunk is looked at.
+          other.fill('}');
+          scanner.push(buffer.subarray(0, bytes));
+          at += bytes;
+          [buffer, other] = [other, buffer];
+        }
+        scanner.endFile();
+      }
+      expect(sink.events).toEqual(expected);
+    }
+  });
 
   it('reads what is not UTF-8 as the plain loop does', () => {
     for (const field of ['region', 'id', 'note', 'service']) {
