@@ -1,5 +1,5 @@
 import { type DeliveryObserver, GIVE_UP_AFTER_MS, Lane, type LaneDeps } from './lane.ts';
-import type { Ledger, Settlement } from './ledger.ts';
+import type { Ledger, OutboxEntry, Settlement } from './ledger.ts';
 import type { Log } from './log.ts';
 import { type Job, leased, toEntry, toFallback, toJob } from './outbox.ts';
 import type { Announcement } from './policy.ts';
@@ -39,6 +39,10 @@ const CLAIM_LIMIT = 100;
 /** An entry for a receiver that this daemon does not know, or of a version that it cannot read; another one may. */
 const UNKNOWN_AGAIN_MS = 60_000;
 const COMMIT_ATTEMPTS = 10;
+/** Entries carried in memory because the store did not take them back; one more comes back with its lease. */
+const KEPT_MAX = 1_000;
+/** Entries remembered as said though the store was not told, so that they are not said again. */
+const SAID_MAX = 1_000;
 
 /** Takes entries out of the outboxes under a lease and carries each to its receiver's lane. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
@@ -47,31 +51,70 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let sweeper: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> | null = null;
   const alarms = new Set<NodeJS.Timeout>();
+  let kept = 0;
+  const said = new Set<string>();
 
   const deps: LaneDeps = {
     ...options,
     states: (services) => readStates(ledger, services, log),
-    done: (job) => recorded(job, () => settle(job, { status: 'done' })),
-    retryAt: (job, dueAtMs) =>
-      recorded(job, async () => {
-        if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
-        await settle(job, { status: 'retry', dueAtMs });
-        wakeAt(job.entry.service, dueAtMs);
-      }),
-    refuse: (job, receiver) =>
-      recorded(job, async () => {
-        await handOn(job, receiver);
-        await settle(job, { status: 'done' });
-      }),
+    async done(job) {
+      const isSettled = await recorded(job, () => settle(job, { status: 'done' }));
+      if (!isSettled || job.lease === null) remember(job.entry);
+    },
+    async retryAt(job, dueAtMs) {
+      if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
+      const isSettled = await recorded(job, () => settle(job, { status: 'retry', dueAtMs }));
+      if (isSettled) wakeAt(job.entry.service, dueAtMs);
+      else keep(job, dueAtMs);
+    },
+    async refuse(job, receiver) {
+      if (await recorded(job, () => handOn(job, receiver))) {
+        await recorded(job, () => settle(job, { status: 'done' }));
+        return;
+      }
+      // The copies go past the store. The entry comes back with its lease and is refused again; by their ids the
+      // copies are then not said again.
+      await handOn({ ...job, lease: null }, receiver);
+    },
   };
   const lanes = new Map(receivers.map((receiver) => [receiver.name, new Lane(receiver, deps)] as const));
 
   /** The lane goes on whatever the store says: what else it holds must not be lost with this one. */
-  async function recorded(job: Job, act: () => Promise<void>): Promise<void> {
+  async function recorded(job: Job, act: () => Promise<void>): Promise<boolean> {
     try {
       await act();
+      return true;
     } catch (error) {
       log.warn({ key: job.entry.id, error: String(error) }, 'could not settle; it comes back with its lease');
+      return false;
+    }
+  }
+
+  /**
+   * Without the store nobody else can take the entry, and its lease may end long before the store is back. So it
+   * stays in hand: when it is due the store is asked once more, and if it still does not answer the message goes
+   * out all the same, under a lease that holds as long as this process.
+   */
+  function keep(job: Job, dueAtMs: number): void {
+    const { lease } = job;
+    if (lease === null || kept >= KEPT_MAX) return;
+    kept += 1;
+    after(dueAtMs - nowMs(), async () => {
+      kept -= 1;
+      try {
+        await settle(job, { status: 'retry', dueAtMs: nowMs() });
+        void pump([job.entry.service]);
+      } catch {
+        carry({ ...job, lease: { ...lease, untilMs: Number.POSITIVE_INFINITY } });
+      }
+    });
+  }
+
+  function remember({ service, id }: OutboxEntry): void {
+    said.add(`${service} ${id}`);
+    for (const oldest of said) {
+      if (said.size <= SAID_MAX) break;
+      said.delete(oldest);
     }
   }
 
@@ -109,7 +152,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (inMs <= options.sweepMs) after(inMs, () => void pump([service]));
   }
 
-  function after(ms: number, act: () => void): void {
+  function after(ms: number, act: () => unknown): void {
     if (isStopped) return;
     const alarm = setTimeout(
       () => {
@@ -135,6 +178,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const now = nowMs();
     const claimed = await ledger.claim({ service, nowMs: now, leaseMs, limit: CLAIM_LIMIT });
     for (const one of claimed) {
+      if (said.has(`${service} ${one.entry.id}`)) {
+        const { entry, token } = one;
+        await ledger.settle({ service, id: entry.id, token, settlement: { status: 'done' } });
+        continue;
+      }
       const job = leased(one, now + leaseMs);
       if (job && carry(job)) continue;
       const { entry, token } = one;

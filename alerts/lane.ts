@@ -36,6 +36,9 @@ export const GIVE_UP_AFTER_MS = 7 * 86_400_000;
 /** Failures in a row after which a single alert goes ahead of the others. */
 const PROBE_AFTER = 3;
 
+/** A failure of the lane itself would repeat at once. */
+const FAILED_AGAIN_MS = 60_000;
+
 /** Episodes remembered as not delivered, for each receiver. */
 const UNDELIVERED_MAX = 1_000;
 
@@ -81,7 +84,14 @@ export class Lane {
       await delay(this.#deps.groupWaitMs);
       const jobs = this.#held;
       this.#held = [];
-      await this.#deliver(jobs);
+      try {
+        await this.#deliver(jobs);
+      } catch (error) {
+        // A bug, and yet nothing of it is silently dropped, and what is added later still has a lane.
+        const { log, nowMs, retryAt } = this.#deps;
+        log.error({ receiver: this.#receiver.name, error: String(error) }, 'a lane failed; it tries again');
+        for (const job of jobs) await retryAt(job, nowMs() + FAILED_AGAIN_MS);
+      }
     }
     // In the same step as the last look at what is held, or a job that comes between would wait for the next one.
     this.#running = null;

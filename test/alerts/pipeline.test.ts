@@ -482,6 +482,64 @@ describe('alerting', () => {
     await waitFor('both', () => services().includes('acme') && services().includes('other'));
   });
 
+  it('what the store does not take back is carried until it is sent, and not sent again when it is back', async () => {
+    const store = await lmdb();
+    let isAway = false;
+    const peer = await peerWith(() => {
+      // The store goes while the message is on its way.
+      const status = isAway ? 200 : 503;
+      isAway = true;
+      return { status };
+    });
+    const { scene, startMs } = outage();
+    const clock = clockAt(startMs + 20_000);
+    const unless = <T>(act: () => Promise<T>) => (isAway ? Promise.reject(new Error('no answer')) : act());
+    const ledger: Store['ledger'] = {
+      load: (service) => unless(() => store.ledger.load(service)),
+      claim: (request) => unless(() => store.ledger.claim(request)),
+      settle: (request) => unless(() => store.ledger.settle(request)),
+      backlog: (service) => unless(() => store.ledger.backlog(service)),
+      commit: (request) => unless(() => store.ledger.commit(request)),
+    };
+    const rig = start({ ledger, journal: store.journal }, { receivers: [hook(peer)] }, clock);
+    await rig.alerting.consider('acme', scene.at(startMs + 20_000));
+    await waitFor('the second try', () => peer.requests.length === 2);
+    await rig.alerting.idle();
+    isAway = false;
+    // Past its lease the entry can be claimed again.
+    clock.set(clock.nowMs() + MINUTE_MS);
+    await waitFor('an empty outbox', async () => (await store.ledger.backlog('acme')).depth === 0);
+    await rig.alerting.idle();
+    expect(statuses(peer)).toEqual(['firing', 'firing']);
+    expect(rig.counted).toEqual(['failed hook unavailable', 'sent hook']);
+  });
+
+  it('a refused message goes to its fallback though the store does not take the copy', async () => {
+    const store = await lmdb();
+    let isAway = false;
+    const bad = await peerWith(() => {
+      isAway = true;
+      return { status: 404 };
+    });
+    const good = await peerWith();
+    const { scene, startMs } = outage();
+    const clock = clockAt(startMs + 20_000);
+    const ledger: Store['ledger'] = {
+      load: (service) => store.ledger.load(service),
+      claim: (request) => store.ledger.claim(request),
+      settle: (request) => store.ledger.settle(request),
+      backlog: (service) => store.ledger.backlog(service),
+      commit: (request) => (isAway ? Promise.reject(new Error('no answer')) : store.ledger.commit(request)),
+    };
+    const rig = start(
+      { ledger, journal: store.journal },
+      { receivers: [hook(bad, { fallback: 'other' }), hook(good, { name: 'other', steps: ['claim'] })] },
+      clock,
+    );
+    await rig.alerting.consider('acme', scene.at(startMs + 20_000));
+    await waitFor('the copy', () => good.requests.length > 0);
+  });
+
   it('what the store does not take is sent past it, and not again when it is back', async () => {
     const store = await lmdb();
     const peer = await peerWith();
