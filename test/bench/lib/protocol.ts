@@ -23,6 +23,8 @@ export interface SideVitals {
   readonly cpuSeconds: number;
   /** Resident memory after a collection. */
   readonly rssBytes: number;
+  /** Of it, JavaScript objects that are alive. */
+  readonly heapBytes: number;
   /** The longest stall of the event loop since the last `reset`. */
   readonly stallMs: number;
 }

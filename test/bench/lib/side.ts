@@ -38,6 +38,7 @@ function vitals(): SideVitals {
   return {
     cpuSeconds: (user + system) / 1e6,
     rssBytes: process.memoryUsage.rss(),
+    heapBytes: process.memoryUsage().heapUsed,
     stallMs: loop.max / 1e6,
   };
 }
