@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
+import { takeEach } from './intake/take-each.ts';
 import { type Log, silentLog } from './log.ts';
 import { DEFAULT_SERVER } from './settings.ts';
 import { readToken } from './token.ts';
@@ -148,16 +149,18 @@ class EmbeddedAgent implements Agent {
         continue;
       }
       const portion = this.#buffer.slice(0, PORTION);
-      for (const report of portion) {
+      const take = (report: OutcomeReport): boolean => {
         const received = receiver.receive(report, 'library');
-        if (received.status !== 'rejected') continue;
+        if (received.status !== 'rejected') return true;
         this.#rejected += 1;
         if (Number.isInteger(Math.log10(this.#rejected)))
           this.#log.warn(received.fault, 'a record was refused');
-      }
-      // What the disk refuses stays in the buffer and is taken again.
-      await spool.commit();
-      this.#buffer.splice(0, portion.length);
+        return false;
+      };
+      const { failed, error } = await takeEach(portion, take, spool);
+      // What the disk refused stays in the buffer and is taken again; what it took does not.
+      this.#buffer.splice(0, portion.length, ...failed);
+      if (error) throw error;
     }
   }
 

@@ -6,6 +6,7 @@ import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
 import type { Refusal, Spool } from '../spool/spool.ts';
 import { Bodies, inflate } from './body.ts';
 import { readRecords } from './records.ts';
+import { type TakenEach, takeEach } from './take-each.ts';
 
 const HTTP_BOUNDS = {
   /** Of one body: a longer list would hold up the other requests. */
@@ -146,39 +147,64 @@ async function takeOutcomes(
   // Asked again: others may have filled the spool while this body arrived.
   const lateRefusal = spool.refusal();
   if (lateRefusal) return refusals[lateRefusal];
-  const received =
-    records.kind === 'lines'
-      ? records.lines.map((line) => receiver.receiveLine(line, 'http'))
-      : records.values.map((value) => receiver.receive(value, 'http'));
-  return confirm(response, received, spool);
+  const received: Received[] = [];
+  const take = (index: number): boolean => {
+    const one =
+      records.kind === 'lines'
+        ? receiver.receiveLine(records.lines[index]!, 'http')
+        : receiver.receive(records.values[index], 'http');
+    received.push(one);
+    return one.status !== 'rejected';
+  };
+  // A report is kept as a whole or not at all, so that one which is refused can be sent again.
+  const most = { bytes: text.length + count * RECORD_CELL_BYTES, ids: count };
+  const taking = spool.together(most, () => takeEach([...Array(count).keys()], take, spool));
+  return confirm(response, received, await taking);
 }
 
-/** Waits until what was accepted is on disk, and only then says so. */
-async function confirm(
+/**
+ * Says what is on disk, now that it is. A report too varied for one commit group may be there in part: then the
+ * answer is no 5xx, after which senders repeat everything, but names the record from which on to repeat.
+ */
+function confirm(
   response: ServerResponse,
   received: readonly Received[],
-  spool: Spool,
-): Promise<Failure | undefined> {
-  const rejected = received.flatMap((one, index) =>
-    one.status === 'rejected' ? [{ index, error: faultOf(one.fault) }] : [],
-  );
-  const accepted = received.filter((one) => one.status === 'accepted').length;
-  const repeated = received.length - accepted - rejected.length;
-  if (accepted + repeated > 0) {
-    try {
-      await spool.commit();
-    } catch (error) {
-      const { message } = error as Error;
-      return { status: 503, code: 'SPOOL_WRITE_FAILED', message, retryAfterSeconds: 5 };
-    }
+  { failed, error }: TakenEach<number>,
+): Failure | undefined {
+  const unsaved = new Set(failed);
+  const isSaved = (index: number) => !unsaved.has(index);
+  const accepted = received.filter((one, index) => one.status === 'accepted' && isSaved(index)).length;
+  const repeated = received.filter((one, index) => one.status === 'repeated' && isSaved(index)).length;
+  if (error && accepted === 0) {
+    return { status: 503, code: 'SPOOL_WRITE_FAILED', message: error.message, retryAfterSeconds: 5 };
   }
+  const rejected = received.flatMap((one, index): Rejected[] => {
+    if (one.status === 'rejected') return [{ index, error: faultOf(one.fault) }];
+    return isSaved(index) ? [] : [{ index, error: UNSAVED }];
+  });
   const counts = { accepted, repeated, rejectedCount: rejected.length };
   const listed = rejected.slice(0, HTTP_BOUNDS.faults);
   if (received.length > 0 && rejected.length === received.length) {
     send(response, 400, { error: rejected[0]!.error, ...counts, rejected: listed });
-  } else send(response, 202, { ...counts, rejected: listed });
+  } else {
+    const repeat = failed[0] === undefined ? {} : { repeatFrom: failed[0] };
+    send(response, 202, { ...counts, ...repeat, rejected: listed });
+  }
   return undefined;
 }
+
+interface Rejected {
+  readonly index: number;
+  readonly error: Pick<Failure, 'code' | 'message'> & { readonly field: string };
+}
+
+/** At most what a record adds to its cell beyond its own text. */
+const RECORD_CELL_BYTES = 256;
+const UNSAVED = {
+  code: 'SPOOL_WRITE_FAILED',
+  message: 'the disk took only the records before repeatFrom; report this one and those after it again',
+  field: '',
+} as const;
 
 const NDJSON_TYPES = new Set(['application/x-ndjson', 'application/ndjson', 'application/jsonl']);
 const CONTENT_TYPES = new Set([

@@ -6,6 +6,7 @@ import type { FilePosition } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 
 const ID_BYTES = 8;
+const NOTHING_TO_WAIT_FOR = Promise.resolve();
 
 /** Outcomes that become durable together. */
 export interface Group {
@@ -32,6 +33,10 @@ export class GroupCommit {
   #waiting: Group[] = [];
   #writing: Group | undefined;
   #isRunning = false;
+  /** What is added now belongs together. */
+  #isTogether = false;
+  /** The next addition opens a group. */
+  #isLastTooFull = false;
   #endedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(write: (group: Group) => Promise<void>) {
@@ -59,6 +64,27 @@ export class GroupCommit {
     }
   }
 
+  /**
+   * What `step` adds goes into one group, so that it becomes durable as a whole or not at all. What is more
+   * than `togetherBytes` in cells, or of two clock corrections, is split all the same: its sender must look at
+   * each outcome's own group.
+   * @param bytes,ids  at most what it will add
+   */
+  together<T>({ bytes, ids }: { bytes: number; ids: number }, step: () => T): T {
+    const last = this.#waiting.at(-1);
+    this.#isTogether = true;
+    this.#isLastTooFull =
+      last !== undefined &&
+      (last.tally.bytes + bytes > SPOOL_BOUNDS.togetherBytes ||
+        last.ids.size + ids > SPOOL_BOUNDS.togetherIds);
+    try {
+      return step();
+    } finally {
+      this.#isTogether = false;
+      this.#isLastTooFull = false;
+    }
+  }
+
   /** Goes with the outcomes added just before it. */
   setPosition(file: string, position: FilePosition, clockOffsetMs: number | null): void {
     const group = this.#waiting.at(-1) ?? this.#groupFor(clockOffsetMs);
@@ -70,7 +96,7 @@ export class GroupCommit {
    * @returns the same promise for everything in one group; asked for right after an addition, that one's group
    */
   commit(): Promise<void> {
-    const durable = this.#waiting.at(-1)?.durable ?? this.#writing?.durable ?? Promise.resolve();
+    const durable = this.#waiting.at(-1)?.durable ?? this.#writing?.durable ?? NOTHING_TO_WAIT_FOR;
     if (!this.#isRunning) void this.#run();
     return durable;
   }
@@ -102,12 +128,15 @@ export class GroupCommit {
 
   #groupFor(clockOffsetMs: number | null): Group {
     const last = this.#waiting.at(-1);
+    const { groupBytes, groupIds, togetherBytes, togetherIds } = SPOOL_BOUNDS;
     const hasRoom =
       last !== undefined &&
+      !this.#isLastTooFull &&
       last.clockOffsetMs === clockOffsetMs &&
-      last.tally.bytes < SPOOL_BOUNDS.groupBytes &&
-      last.ids.size < SPOOL_BOUNDS.groupIds;
+      last.tally.bytes < (this.#isTogether ? togetherBytes : groupBytes) &&
+      last.ids.size < (this.#isTogether ? togetherIds : groupIds);
     if (hasRoom) return last;
+    this.#isLastTooFull = false;
     const group = newGroup(clockOffsetMs);
     this.#waiting.push(group);
     return group;

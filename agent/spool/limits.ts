@@ -22,6 +22,9 @@ export const SPOOL_BOUNDS = {
   /** Encoded cells of one group commit, and ids in it. */
   groupBytes: 64 * 1024,
   groupIds: 8_000,
+  /** The same where outcomes belong together: cells of one batch, ids of one record. */
+  togetherBytes: 120 * 1024,
+  togetherIds: 32_000,
   /** Open cells are sealed at this size without waiting for the second to end. */
   openBytes: 64 * 1024,
   /** Accepted but not yet durable; beyond it the intake refuses. */

@@ -177,6 +177,11 @@ export class Spool {
     return 'accepted';
   }
 
+  /** What `step` accepts becomes durable as a whole or not at all, as far as it fits; see `GroupCommit`. */
+  together<T>(most: { bytes: number; ids: number }, step: () => T): T {
+    return this.#groups.together(most, step);
+  }
+
   /** Remembers how far a followed file is read, together with the outcomes accepted just before. */
   setPosition(file: string, position: FilePosition): void {
     this.#groups.setPosition(file, position, this.#clockOffsetMs);
