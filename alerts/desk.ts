@@ -9,19 +9,23 @@ import {
   type Acknowledgement,
   acknowledgementsFrom,
   type EventJournal,
+  personOf,
   type SilenceEvent,
   silencesFrom,
   TOPICS,
 } from './people.ts';
 
-/** Where people say what they decided. Every request is checked here; a faulty one names its field and the fix. */
+/**
+ * Where people say what they decided. Every request is checked here; a faulty one names its field and the fix.
+ * `by` is the name of the token that the request came with, and is always recorded; `author` is whatever the
+ * request says, `by` when it says nothing.
+ */
 export interface Desk {
   /** What is in force; read anew from the journal every `FRESH_MS`, for other daemons write there too. */
   inForce(): Promise<InForce>;
-  /** @param body `{service, step, until, author, reason}`; service and step may be '*' or left out, until is RFC 3339 */
-  silence(body: unknown): Promise<{ status: 'recorded'; silence: Silence } | DeskFault>;
-  /** @param body `{author}` */
-  endSilence(id: string, body: unknown): Promise<{ status: 'recorded' } | { status: 'unknown' } | DeskFault>;
+  /** @param body `{service, step, until, author, reason}`; only until, which is RFC 3339, and reason are required */
+  silence(body: unknown, by: string): Promise<{ status: 'recorded'; silence: Silence } | DeskFault>;
+  endSilence(id: string, by: string): Promise<{ status: 'recorded' | 'unknown' }>;
   /**
    * Stops the reminders of an episode until it is resolved.
    * @param isKnown whether an episode of that key fires or waits
@@ -31,6 +35,7 @@ export interface Desk {
     key: string,
     isKnown: boolean,
     body: unknown,
+    by: string,
   ): Promise<{ status: 'recorded' | 'already'; by: string } | { status: 'unknown' } | DeskFault>;
 }
 
@@ -55,7 +60,7 @@ const plainText = (most: number) =>
     .string()
     .min(1, 'is empty; write one')
     .refine((text) => isPlainText(text, most), `must be one line of at most ${most} characters`);
-const author = plainText(128);
+const author = plainText(128).optional();
 
 const silenceRequest = z.strictObject({
   service: z.union([z.literal('*'), z.string().regex(SERVICE_PATTERN)]).default('*'),
@@ -104,10 +109,10 @@ export function createDesk(journal: EventJournal, nowMs: () => number): Desk {
 
   return {
     inForce,
-    async silence(body) {
+    async silence(body, by) {
       const request = silenceRequest.safeParse(body);
       if (!request.success) return faultOf(request.error);
-      const { until, ...rest } = request.data;
+      const { until, author = by, ...rest } = request.data;
       const untilMs = parseInstant(until);
       const fromMs = nowMs();
       const message =
@@ -121,28 +126,27 @@ export function createDesk(journal: EventJournal, nowMs: () => number): Desk {
       if (untilMs === undefined || message !== null) {
         return { status: 'invalid', field: 'until', message: message ?? '' };
       }
-      const silence: Silence = { ...rest, id: randomUUID(), fromMs, untilMs };
+      const silence: Silence = { ...rest, by, author, id: randomUUID(), fromMs, untilMs };
       await record(TOPICS.silences, { event: 'silenced', silence });
       return { status: 'recorded', silence };
     },
-    async endSilence(id, body) {
-      const request = authorRequest.safeParse(body);
-      if (!request.success) return faultOf(request.error);
+    async endSilence(id, by) {
       isStale = true;
       const { silences } = await inForce();
       if (!silences.some((silence) => silence.id === id)) return { status: 'unknown' };
-      await record(TOPICS.silences, { event: 'ended', id, author: request.data.author, atMs: nowMs() });
+      await record(TOPICS.silences, { event: 'ended', id, author: by, atMs: nowMs() });
       return { status: 'recorded' };
     },
-    async acknowledge(key, isKnown, body) {
+    async acknowledge(key, isKnown, body, by) {
       const request = authorRequest.safeParse(body);
       if (!request.success) return faultOf(request.error);
       if (!isKnown) return { status: 'unknown' };
       isStale = true;
       const before = (await inForce()).acknowledgements.get(key);
       if (before !== undefined) return { status: 'already', by: before };
-      await record(TOPICS.acknowledgements, { key, author: request.data.author, atMs: nowMs() });
-      return { status: 'recorded', by: request.data.author };
+      const who = { by, author: request.data.author ?? by };
+      await record(TOPICS.acknowledgements, { key, ...who, atMs: nowMs() });
+      return { status: 'recorded', by: personOf(who) };
     },
   };
 }

@@ -43,6 +43,9 @@ export interface Silence {
   readonly step: Step | '*';
   readonly fromMs: number;
   readonly untilMs: number;
+  /** Whose credentials it was entered with; null in a record from before that was kept. */
+  readonly by: string | null;
+  /** Who they said they are; anybody can write anybody here. */
   readonly author: string;
   readonly reason: string;
 }

@@ -24,6 +24,7 @@ const silenceSchema = z.object({
   step: z.enum([...STEPS, '*']),
   fromMs: epochMs,
   untilMs: epochMs,
+  by: person.nullable().default(null),
   author: person,
   reason: z.string().max(1_000),
 });
@@ -34,7 +35,12 @@ const silenceEventSchema = z.discriminatedUnion('event', [
 ]);
 export type SilenceEvent = z.infer<typeof silenceEventSchema>;
 
-const acknowledgementSchema = z.object({ key: z.string(), author: person, atMs: epochMs });
+const acknowledgementSchema = z.object({
+  key: z.string(),
+  by: person.nullable().default(null),
+  author: person,
+  atMs: epochMs,
+});
 export type Acknowledgement = z.infer<typeof acknowledgementSchema>;
 
 /** Silences that have not ended, by replaying every event; events of other versions are passed over. */
@@ -49,12 +55,19 @@ export function silencesFrom(entries: readonly unknown[], nowMs: number): Silenc
   return [...silences.values()].filter((silence) => nowMs < silence.untilMs);
 }
 
+/** Who it was: the token's name, and beside it the name they gave when it is another. */
+export function personOf({ by, author }: Pick<Acknowledgement, 'by' | 'author'>): string {
+  return by === null || by === author ? author : `${by} (${author})`;
+}
+
 /** Episode key -> who acknowledged it first. */
 export function acknowledgementsFrom(entries: readonly unknown[]): Map<string, string> {
   const byKey = new Map<string, string>();
   for (const entry of entries) {
     const event = acknowledgementSchema.safeParse(entry);
-    if (event.success && !byKey.has(event.data.key)) byKey.set(event.data.key, event.data.author);
+    if (event.success && !byKey.has(event.data.key)) {
+      byKey.set(event.data.key, personOf(event.data));
+    }
   }
   return byKey;
 }

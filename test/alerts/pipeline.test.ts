@@ -278,12 +278,7 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
     const clock = clockAt(startMs);
     const one = start(store, { receivers: [hook(peer)] }, clock);
     const until = new Date(startMs + 5 * MINUTE_MS).toISOString();
-    const silenced = await one.alerting.desk.silence({
-      service: 'acme',
-      until,
-      author: 'mei',
-      reason: 'known',
-    });
+    const silenced = await one.alerting.desk.silence({ service: 'acme', until, reason: 'known' }, 'mei');
     expect(silenced).toMatchObject({ status: 'recorded' });
 
     const two = start(store, { receivers: [hook(peer)] }, clock);
@@ -298,15 +293,15 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
     await waitFor('the message', () => peer.requests.length === 1);
 
     const key = two.alerting.standings().find(({ alert }) => alert.step === 'entry-failing')?.alert.key ?? '';
-    expect(await two.alerting.desk.acknowledge(key, true, { author: 'mei' })).toEqual({
+    expect(await two.alerting.desk.acknowledge(key, true, {}, 'mei')).toEqual({
       status: 'recorded',
       by: 'mei',
     });
-    expect(await one.alerting.desk.acknowledge(key, true, { author: 'li' })).toEqual({
+    expect(await one.alerting.desk.acknowledge(key, true, {}, 'li')).toEqual({
       status: 'already',
       by: 'mei',
     });
-    expect(await one.alerting.desk.acknowledge('acme:-:near:-:9', false, { author: 'li' })).toEqual({
+    expect(await one.alerting.desk.acknowledge('acme:-:near:-:9', false, {}, 'li')).toEqual({
       status: 'unknown',
     });
   });

@@ -394,6 +394,7 @@ describe('people', () => {
     step: '*',
     fromMs: 0,
     untilMs,
+    by: null,
     author: 'mei',
     reason: 'maintenance',
     ...wishes,

@@ -88,8 +88,8 @@ it('failing entries are a mail that says where, an alert in the list and a gauge
 
   const path = `/api/v1/alerts/${encodeURIComponent(alert!.key)}/ack`;
   const acknowledged = await daemon.write('POST', path, { author: 'kim' });
-  expect(await acknowledged.json()).toEqual({ key: alert!.key, acknowledgedBy: 'kim' });
-  await waitFor('the list to say so', async () => (await firing(daemon))[0]?.acknowledgedBy === 'kim');
+  expect(await acknowledged.json()).toEqual({ key: alert!.key, acknowledgedBy: 'ops (kim)' });
+  await waitFor('the list to say so', async () => (await firing(daemon))[0]?.acknowledgedBy === 'ops (kim)');
 });
 
 it('a silence made before keeps the mail back, and the alert still shows', async () => {

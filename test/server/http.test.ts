@@ -460,11 +460,22 @@ describe('alerts and silences', () => {
     const made = await daemon.write('POST', '/api/v1/silences', { service: 'acme', until, reason: 'drill' });
     expect(made.status).toBe(201);
     const silence = (await made.json()) as { id: string };
-    expect(silence).toMatchObject({ service: 'acme', step: '*', author: 'ops', until });
+    expect(silence).toMatchObject({ service: 'acme', step: '*', by: 'ops', author: 'ops', until });
     expect(await daemon.getJson('/api/v1/silences')).toEqual({ silences: [silence] });
     expect((await daemon.write('DELETE', `/api/v1/silences/${silence.id}`)).status).toBe(200);
     expect(await daemon.getJson('/api/v1/silences')).toEqual({ silences: [] });
     expect((await daemon.write('DELETE', `/api/v1/silences/${silence.id}`)).status).toBe(404);
+  });
+
+  it('a silence whose author is somebody else still says whose token made it', async () => {
+    const until = new Date(NOW_MS + 3_600_000).toISOString();
+    const forged = { service: 'acme', until, reason: 'drill', author: 'ceo' };
+    const made = await daemon.write('POST', '/api/v1/silences', forged);
+    const silence = (await made.json()) as { id: string };
+    expect(silence).toMatchObject({ by: 'ops', author: 'ceo' });
+    expect((await daemon.write('DELETE', `/api/v1/silences/${silence.id}`)).status).toBe(200);
+    const refused = await daemon.write('POST', '/api/v1/silences', { ...forged, by: 'ceo' });
+    expect(refused.status).toBe(400);
   });
 
   it('a silence into the past names its field and the fix', async () => {

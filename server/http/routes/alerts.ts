@@ -6,7 +6,7 @@ import { instantText } from '../../../sla/instant.ts';
 import { quote } from '../../../sla/text.ts';
 import { type Caller, mayTouch } from '../access.ts';
 import { type Answer, json, refusal } from '../answer.ts';
-import type { Route, RouteRequest } from '../router.ts';
+import type { Route } from '../router.ts';
 
 export interface AlertsDeps {
   readonly standings: () => readonly Standing[];
@@ -33,14 +33,14 @@ export function alertRoutes({ standings, desk, poke, services }: AlertsDeps): Ro
       pattern: '/api/v1/alerts/:key/ack',
       need: 'write',
       run: async (request) => {
-        const body = await withAuthor(request);
+        const body = await request.readJson();
         if (!body.ok) return body.answer;
         const key = request.params.key ?? '';
         const found = standings().find(({ alert, state }) => alert.key === key && state !== 'resolved');
         if (found && !mayTouch(request.caller, found.alert.service)) {
           return notCovered(request.caller, found.alert.service);
         }
-        const done = await desk().acknowledge(key, found !== undefined, body.value);
+        const done = await desk().acknowledge(key, found !== undefined, body.value, request.caller.name);
         switch (done.status) {
           case 'invalid':
             return invalid(done);
@@ -69,13 +69,13 @@ export function alertRoutes({ standings, desk, poke, services }: AlertsDeps): Ro
       pattern: '/api/v1/silences',
       need: 'write',
       run: async (request) => {
-        const body = await withAuthor(request);
+        const body = await request.readJson();
         if (!body.ok) return body.answer;
         const { service = '*' } = (body.value ?? {}) as { service?: unknown };
         if (typeof service === 'string' && !mayTouch(request.caller, service)) {
           return notCovered(request.caller, service);
         }
-        const done = await desk().silence(body.value);
+        const done = await desk().silence(body.value, request.caller.name);
         if (done.status === 'invalid') return invalid(done);
         poke(done.silence.service === '*' ? services() : [done.silence.service]);
         return json(silenceRecord(done.silence), 201);
@@ -90,8 +90,7 @@ export function alertRoutes({ standings, desk, poke, services }: AlertsDeps): Ro
         const { silences } = await desk().inForce();
         const found = silences.find((one) => one.id === id);
         if (found && !covers(caller, found)) return notCovered(caller, found.service);
-        const done = await desk().endSilence(id, { author: caller.name });
-        if (done.status === 'invalid') return invalid(done);
+        const done = await desk().endSilence(id, caller.name);
         if (done.status === 'unknown') {
           const message = `no silence ${quote(id)} is in force; see GET /api/v1/silences`;
           return refusal('NOT_FOUND', message, { field: 'id' });
@@ -101,13 +100,6 @@ export function alertRoutes({ standings, desk, poke, services }: AlertsDeps): Ro
       },
     },
   ];
-}
-
-/** The body, with the token's name as author where it names none. */
-async function withAuthor({ caller, readJson }: RouteRequest): ReturnType<RouteRequest['readJson']> {
-  const body = await readJson();
-  if (!body.ok || typeof body.value !== 'object' || body.value === null) return body;
-  return { ok: true, value: { author: caller.name, ...body.value } };
 }
 
 /** A silence over every service needs a token over every service. */
