@@ -176,7 +176,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         return { agentLabel: token.name, services };
       },
       storeId: () => store.storeId(),
-      limits: { connections: config.limits.agents },
+      limits: connectionLimits(config),
       observer: { refused: (reason) => metrics.connectionsRefused.add({ reason }) },
       nowMs,
       log,
@@ -293,6 +293,11 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       },
     };
   }
+}
+
+function connectionLimits({ limits }: Config) {
+  const { agents, connectionsPerAddress = agents, connectionsPerToken = agents } = limits;
+  return { connections: agents, connectionsPerAddress, connectionsPerToken };
 }
 
 /** The token that agents use when none is configured. */

@@ -61,6 +61,35 @@ export function exclusionsInForce(entries: readonly ExclusionEntry[]): Exclusion
   return entries.filter((entry) => entry.withdrawn === null).map((entry) => entry.exclusion);
 }
 
+/** Of one exclusion: more of them say nothing new. */
+const MAX_OVERLAPS_SHOWN = 100;
+
+/**
+ * The exclusions in force that share time with another one of their service. A minute is taken out once however
+ * many cover it, so nothing is wrong with that; but withdrawing one of them changes less than it seems to.
+ * @returns id -> at most `MAX_OVERLAPS_SHOWN` ids it overlaps with; none for one that is withdrawn
+ */
+export function overlapsOf(entries: readonly ExclusionEntry[]): ReadonlyMap<string, readonly string[]> {
+  const inForce = entries.filter((entry) => entry.withdrawn === null);
+  const byStart = inForce.toSorted((a, b) => a.exclusion.fromMs - b.exclusion.fromMs);
+  const overlaps = new Map<string, string[]>(entries.map(({ id }) => [id, []]));
+  const show = (id: string, other: string) => {
+    const shown = overlaps.get(id);
+    if (shown && shown.length < MAX_OVERLAPS_SHOWN) shown.push(other);
+  };
+  const open = new Map<string, ExclusionEntry[]>();
+  for (const entry of byStart) {
+    const { service, fromMs } = entry.exclusion;
+    const covering = (open.get(service) ?? []).filter(({ exclusion }) => exclusion.toMs > fromMs);
+    for (const other of covering) {
+      show(entry.id, other.id);
+      show(other.id, entry.id);
+    }
+    open.set(service, [...covering, entry]);
+  }
+  return overlaps;
+}
+
 export type Withdrawal = 'withdrawn' | 'already' | 'unknown' | 'from-file';
 
 /** The exclusions of the files and of the journal together, as last read. */

@@ -31,6 +31,30 @@ export const serveCommand: Command = {
 };
 
 async function serve(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  // From the first: unheard, the signal kills the process, and a start that waits for its store takes long.
+  let reload: (() => void) | null = null;
+  let isAsked = false;
+  const onHangUp = () => {
+    if (reload) reload();
+    else isAsked = true;
+  };
+  process.on('SIGHUP', onHangUp);
+  try {
+    return await run(args, io, (whenStarted) => {
+      reload = whenStarted;
+      if (isAsked) whenStarted();
+    });
+  } finally {
+    process.off('SIGHUP', onHangUp);
+  }
+}
+
+/** @param onStarted  is given what a SIGHUP does from then on */
+async function run(
+  args: readonly string[],
+  io: CommandIo,
+  onStarted: (reload: () => void) => void,
+): Promise<ExitCode> {
   const { values, positionals } = parseOptions(args, { config: { type: 'string' } });
   if (positionals.length > 0) {
     throw new UsageFault(
@@ -48,14 +72,9 @@ async function serve(args: readonly string[], io: CommandIo): Promise<ExitCode> 
   const daemon = await startDaemon(config, { nowMs: io.now }).catch((error: unknown) => {
     throw startFault(error, config.listen) ?? error;
   });
-  const reload = () => void daemon.reload(load());
-  process.on('SIGHUP', reload);
-  try {
-    if (!io.signal.aborted) await once(io.signal, 'abort');
-    await daemon.stop();
-  } finally {
-    process.off('SIGHUP', reload);
-  }
+  onStarted(() => void daemon.reload(load()));
+  if (!io.signal.aborted) await once(io.signal, 'abort');
+  await daemon.stop();
   return EXIT.done;
 }
 

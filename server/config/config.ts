@@ -25,6 +25,9 @@ export interface Config {
     readonly regionsPerService: number;
     readonly platformsPerService: number;
     readonly agents: number;
+    /** undefined: as many as agents in all. */
+    readonly connectionsPerAddress?: number | undefined;
+    readonly connectionsPerToken?: number | undefined;
     readonly factsCacheBytes: number;
   };
   readonly retentionDays: number;

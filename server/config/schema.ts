@@ -68,6 +68,9 @@ export const configSchema = z.strictObject({
       regionsPerService: z.int().min(1).max(1_000).default(20),
       platformsPerService: z.int().min(1).max(100).default(8),
       agents: z.int().min(1).max(100_000).default(10_000),
+      /** Agents from one address, and with one token; without these as many as in all. */
+      connectionsPerAddress: z.int().min(1).max(100_000).optional(),
+      connectionsPerToken: z.int().min(1).max(100_000).optional(),
       factsCacheBytes: z.int().min(1_048_576).max(17_179_869_184).default(268_435_456),
     })
     .prefault({}),

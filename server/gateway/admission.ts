@@ -82,11 +82,11 @@ export function admit(
     return no('origin', 403, 'ORIGIN_REFUSED', 'browsers are not served here; connect with an agent');
   }
   if (occupancy.total >= limits.connections) {
-    const message = `all ${limits.connections} connections are taken; raise the limit or add a daemon`;
+    const message = `all ${limits.connections} connections are taken; raise the daemon's limits.agents or add a daemon`;
     return no('too-many', 503, 'TOO_MANY_CONNECTIONS', message, retryAfter(30));
   }
   if (occupancy.ofAddress(address) >= limits.connectionsPerAddress) {
-    const message = `your address has its ${limits.connectionsPerAddress} connections; close some or raise the limit`;
+    const message = `your address has its ${limits.connectionsPerAddress} connections; close some or raise the daemon's limits.connectionsPerAddress`;
     return no('too-many-per-address', 429, 'TOO_MANY_PER_ADDRESS', message, retryAfter(30));
   }
   const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -99,7 +99,7 @@ export function admit(
     return no('unauthenticated', 401, 'UNAUTHENTICATED', message, { 'WWW-Authenticate': 'Bearer' });
   }
   if (occupancy.ofToken(grant.agentLabel) >= limits.connectionsPerToken) {
-    const message = `the token has its ${limits.connectionsPerToken} connections; close some or raise the limit`;
+    const message = `the token has its ${limits.connectionsPerToken} connections; close some or raise the daemon's limits.connectionsPerToken`;
     return no('too-many-per-token', 429, 'TOO_MANY_PER_TOKEN', message, retryAfter(30));
   }
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { type RunningProgram, startProgram } from '../support/program.ts';
 import { RawAgent } from '../support/raw-agent.ts';
+import { startRedis } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 let folder: string;
@@ -83,6 +84,25 @@ it('SIGHUP takes a good configuration, and keeps the old one over a bad one, say
   process.kill(program.pid, 'SIGHUP');
   await waitFor('the reload', async () => (await reloads('applied')) === 1);
   expect(program.log()).toContain('"needRestart":["retentionDays"]');
+});
+
+it('SIGHUP before the daemon has started is heard once it has', async () => {
+  const redis = await startRedis();
+  undo.push(() => redis.stop());
+  const port = await freePort();
+  const config = { listen: { port }, store: { url: redis.url } };
+  writeFileSync(join(folder, 'roomwatch.yaml'), JSON.stringify(config));
+  redis.freeze();
+  const program = startProgram('daemon', ['serve', '--config', 'roomwatch.yaml'], { cwd: folder });
+  undo.push(() => program.kill('SIGKILL'));
+  await waitFor('the start', () => program.log().includes('a token for agents was made'));
+  process.kill(program.pid, 'SIGHUP');
+  redis.thaw();
+  await waitFor('the reload', async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return metrics.includes('config_reloads_total{result="applied"} 1');
+  });
+  expect(program.isRunning()).toBe(true);
 });
 
 it('a port that is taken and a directory in use end with 2 and a sentence', async () => {

@@ -1,5 +1,8 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Cell } from '../../protocol/frame.ts';
+import { AGENT_PATH } from '../../protocol/limits.ts';
 import { serviceMonth } from '../../sla/month.ts';
 import { read } from '../../sla/read.ts';
 import type { Reading } from '../../sla/reading.ts';
@@ -92,6 +95,22 @@ function samples(text: string): Map<string, number> {
       }),
   );
 }
+
+describe.each(['connectionsPerAddress', 'connectionsPerToken'])('limits.%s', (limit) => {
+  it('is what its refusal says it is', async () => {
+    const daemon = await boot({ config: { limits: { [limit]: 1 } } });
+    await agentOf(daemon);
+    const upgrade = { connection: 'upgrade', upgrade: 'websocket', authorization: `Bearer ${AGENT_TOKEN}` };
+    const refused = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+      const asked = request(`${daemon.url}${AGENT_PATH}`, { headers: upgrade }, async (answer) => {
+        resolve({ status: answer.statusCode, body: await text(answer) });
+      });
+      asked.on('error', reject).end();
+    });
+    expect(refused.status).toBe(429);
+    expect(refused.body).toContain(`raise the daemon's limits.${limit}`);
+  });
+});
 
 for (const kind of ['embedded', 'redis'] as const) {
   describe(`on the ${kind} store`, () => {
@@ -219,6 +238,7 @@ for (const kind of ['embedded', 'redis'] as const) {
           enteredAt: new Date(NOW_MS).toISOString(),
           withdrawnBy: 'ops',
           withdrawnReason: 'mistaken',
+          overlaps: [],
         },
       ]);
     });

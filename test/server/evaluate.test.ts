@@ -7,7 +7,13 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EVALUATION_BOUNDS, Evaluator } from '../../server/evaluate/evaluator.ts';
 import { Months, type Sighting } from '../../server/evaluate/months.ts';
-import { EXCLUSIONS_TOPIC, ExclusionBook, entriesFrom, exclusionsInForce } from '../../server/exclusions.ts';
+import {
+  EXCLUSIONS_TOPIC,
+  ExclusionBook,
+  entriesFrom,
+  exclusionsInForce,
+  overlapsOf,
+} from '../../server/exclusions.ts';
 import { FactsCache } from '../../server/facts-cache.ts';
 import { createLog } from '../../server/log.ts';
 import { openLmdbStore } from '../../server/store/lmdb/lmdb-store.ts';
@@ -166,6 +172,30 @@ describe('exclusions replayed from the journal', () => {
   it('pass over what cannot be read, and a withdrawal of nothing', () => {
     const broken = { ...entered, id: 'b', exclusion: { ...exclusion, to: exclusion.from } };
     expect(entriesFrom([null, 7, { event: 'renamed' }, broken, { ...withdrawn, id: 'c' }])).toEqual([]);
+  });
+
+  it('overlap when they are of one service, in force and share time; those that only touch do not', () => {
+    const of = (id: string, from: string, to: string, service = 'acme') => {
+      const times = { from: `2026-07-03T${from}:00Z`, to: `2026-07-03T${to}:00Z` };
+      return { ...entered, id, exclusion: { ...exclusion, ...times, service } };
+    };
+    const entries = entriesFrom([
+      of('touching', '11:00', '12:00'),
+      of('first', '10:00', '11:00'),
+      of('inner', '10:10', '10:20'),
+      of('late', '10:59', '11:01'),
+      of('elsewhere', '10:00', '11:00', 'globex'),
+      of('taken-back', '10:00', '12:00'),
+      { ...withdrawn, id: 'taken-back' },
+    ]);
+    expect(Object.fromEntries(overlapsOf(entries))).toEqual({
+      touching: ['late'],
+      first: ['inner', 'late'],
+      inner: ['first'],
+      late: ['first', 'touching'],
+      elsewhere: [],
+      'taken-back': [],
+    });
   });
 
   it('written by another daemon are seen at the next look, and only then is anybody told', async () => {

@@ -2,7 +2,7 @@ import { exclusionRecord, parseExclusion } from '../../../sla/exclusion.ts';
 import { instantText } from '../../../sla/instant.ts';
 import type { Terms } from '../../../sla/terms.ts';
 import { isPlainText, quote } from '../../../sla/text.ts';
-import type { ExclusionBook, ExclusionEntry } from '../../exclusions.ts';
+import { type ExclusionBook, type ExclusionEntry, overlapsOf } from '../../exclusions.ts';
 import type { Log } from '../../log.ts';
 import { mayTouch } from '../access.ts';
 import { type Answer, json, refusal } from '../answer.ts';
@@ -31,7 +31,10 @@ export function exclusionRoutes({ book, termsOf, nowMs, newId, log }: Exclusions
           .entries()
           .filter(({ exclusion }) => mayTouch(caller, exclusion.service))
           .filter(({ exclusion }) => service === null || exclusion.service === service);
-        return json({ exclusions: entries.map(record) });
+        const overlaps = overlapsOf(entries);
+        return json({
+          exclusions: entries.map((entry) => ({ ...record(entry), overlaps: overlaps.get(entry.id) ?? [] })),
+        });
       },
     },
     {
