@@ -35,6 +35,9 @@ COPY --from=agent-packages /app/node_modules ./node_modules
 COPY --from=build /build/dist/agent ./dist/agent
 COPY --from=build /build/dist/protocol ./dist/protocol
 COPY --from=build /build/dist/sla ./dist/sla
+# The spool's volume is a container's identity, not its name, which changes whenever it is made anew. One name for
+# all defeats no detection of clones that is needed: volumes are not cloned with machines as images are.
+ENV ROOMWATCH_HOST_ID=container
 EXPOSE 9471
 HEALTHCHECK --interval=15s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9471/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

@@ -34,9 +34,9 @@ export interface AgentOptions {
   readonly hostId?: string;
   readonly backoff?: Partial<BackoffSettings>;
   readonly connection?: Partial<ConnectionSettings>;
-  /** Of outcomes and batches; the link always runs by the system's. */
+  /** Of outcomes and batches, and what the link measures against the daemon's. */
   readonly clock?: Clock;
-  /** False with a simulated clock. */
+  /** False with a simulated clock; the link then runs by the system's. */
   readonly correctsClock?: boolean;
   /** uniform in [0, 1) */
   readonly random?: () => number;
@@ -88,9 +88,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       },
       repaired: (repair) => log.warn({ repair }, 'the spool was mended'),
       copied: ({ producerId, host }) =>
-        log.warn(
+        log.error(
           { producerId, host },
-          'the spool is a copy of another agent’s and was set aside; set spool.hostId if this is the same agent',
+          'the spool is a copy of another agent’s and is set aside; if it is not, set spool.hostId from the start',
         ),
     },
   });
@@ -99,7 +99,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     token: options.token,
     agentId: options.agentId ?? hostname(),
     spool,
-    clock: systemClock,
+    // A simulated clock is right by definition; any other is measured against the daemon's.
+    clock: options.correctsClock === false ? systemClock : clock,
     random: options.random ?? Math.random,
     correctsClock: options.correctsClock ?? true,
     metrics,

@@ -26,6 +26,8 @@ usage: roomwatch-agent [options]           take outcomes over HTTP
                        records that name none
   --token-file FILE    the daemon's token (default: ROOMWATCH_TOKEN, else ./data/agent-token)
   --spool DIR          where accepted outcomes are kept until they are counted (default ./data/spool)
+  --host-id NAME       names this machine where its own id will not do, e.g. in containers (default:
+                       ROOMWATCH_HOST_ID, else spool.hostId of the file, else the machine's id)
   --stdin              read NDJSON from standard input
   --wait SECONDS       after --stdin, wait so long for the daemon to count everything (default 30)
   --follow FILE        read NDJSON from a file as it grows, across rotation; may be given several times
@@ -117,6 +119,7 @@ const OPTIONS = {
   service: { type: 'string', multiple: true },
   'token-file': { type: 'string' },
   spool: { type: 'string' },
+  'host-id': { type: 'string' },
   stdin: { type: 'boolean' },
   wait: { type: 'string' },
   follow: { type: 'string', multiple: true },
@@ -147,6 +150,9 @@ function readArguments(
   if (values.listen !== undefined && readAddress(values.listen) === undefined) {
     return { ok: false, message: `--listen ${values.listen}: write HOST:PORT, e.g. 127.0.0.1:9471` };
   }
+  if (values['host-id'] === '') {
+    return { ok: false, message: '--host-id is empty; write a name that no other machine has' };
+  }
   if (values.wait !== undefined && !/^\d{1,6}$/.test(values.wait)) {
     return { ok: false, message: `--wait ${values.wait}: write whole seconds` };
   }
@@ -170,7 +176,9 @@ function agentOptions(
   const tokenFile =
     values['token-file'] ?? (settings.tokenFile && resolve(folder, settings.tokenFile)) ?? undefined;
   const token = values['token-file'] ? undefined : (io.env.ROOMWATCH_TOKEN ?? settings.token);
-  const { maxBytes, minFreeBytes, maxAgeDays, hostId } = settings.spool;
+  const { maxBytes, minFreeBytes, maxAgeDays } = settings.spool;
+  // An empty variable is one that was not filled in.
+  const hostId = values['host-id'] ?? (io.env.ROOMWATCH_HOST_ID || settings.spool.hostId);
   return {
     server: values.server ?? settings.server,
     token: () =>

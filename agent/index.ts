@@ -167,6 +167,7 @@ class EmbeddedAgent implements Agent {
   async #start(): Promise<RunningAgent> {
     const { services, server, token, tokenFile, spoolDirectory, agent } = this.#options;
     const given = token ?? process.env.ROOMWATCH_TOKEN;
+    const hostId = process.env.ROOMWATCH_HOST_ID;
     return startAgent({
       server: server ?? DEFAULT_SERVER,
       token: () =>
@@ -179,6 +180,7 @@ class EmbeddedAgent implements Agent {
       services,
       log: this.#log,
       ...(services[0] === undefined ? {} : { defaultService: services[0] }),
+      ...(hostId ? { hostId } : {}),
       ...agent,
     });
   }

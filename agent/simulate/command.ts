@@ -45,6 +45,7 @@ async function send(given: SimulateArguments, io: AgentIo): Promise<ExitCode> {
       }),
     spoolDirectory: resolve(io.cwd, given.spool),
     services: plan.services,
+    ...(io.env.ROOMWATCH_HOST_ID ? { hostId: io.env.ROOMWATCH_HOST_ID } : {}),
     clock,
     correctsClock: false,
     connection: { replayBatchesPerSecond: REPLAY_BATCHES_PER_SECOND },

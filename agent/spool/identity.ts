@@ -30,7 +30,7 @@ export type FoundIdentity =
  * @param hostId  names the machine when its own id will not do, e.g. in containers that get a new name each time
  */
 export async function findIdentity(directory: string, hostId?: string): Promise<FoundIdentity> {
-  const host = hostId ?? (await machineId());
+  const host = hostId ?? (await machineName());
   const inode = (await stat(directory)).ino;
   const fresh = { producerId: randomUUID(), host, inode };
   const stored = await readIdentity(directory);
@@ -74,10 +74,16 @@ function checksum(text: string): string {
   return crc32(text).toString(16).padStart(CHECKSUM_DIGITS, '0');
 }
 
-async function machineId(): Promise<string> {
-  for (const path of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
+const MACHINE_ID_FILES = ['/etc/machine-id', '/var/lib/dbus/machine-id'] as const;
+
+/**
+ * What tells this machine from a clone. The host's name only where there is no id: a machine may be renamed,
+ * and a container that is made anew on the same volume gets another name.
+ */
+export async function machineName(files: readonly string[] = MACHINE_ID_FILES): Promise<string> {
+  for (const path of files) {
     const id = (await readFile(path, 'utf8').catch(() => '')).trim();
-    if (id !== '') return `${id} ${hostname()}`;
+    if (id !== '') return id;
   }
   return hostname();
 }

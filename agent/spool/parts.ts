@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { MINUTE_MS } from '../../sla/facts.ts';
 import { BatchLog } from './batch-log.ts';
+import { batchEntry } from './batch-record.ts';
 import { type Disk, makeDirectory, realDisk } from './disk.ts';
 import { IdLog, rememberIds } from './id-log.ts';
 import { IdMemory } from './id-memory.ts';
@@ -101,28 +103,72 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     // A copy's batches are its original's to deliver, but what it has read and counted stays read and counted.
     let positions: Positions = {};
     let services: readonly string[] = [];
+    let undelivered = 0;
     if (found.status === 'copied') {
       on?.copied?.(found.foreign);
       const folder = join(directory, found.foreign.producerId);
       const journal = await recoverJournal(folder);
+      const { state } = await StateFile.open(disk, folder);
       positions = journal.totals?.positions ?? {};
-      services = (await StateFile.open(disk, folder)).state.services;
+      services = state.services;
       for (const { ids } of journal.segments) {
         rememberIds(memory, ids, nowMs());
         await idLog.append(ids, nowMs());
       }
+      undelivered =
+        (await acceptedBy(found.foreign, journal, { disk, options, settings })) - state.ackedOutcomes;
     }
-    const aside = join(directory, 'aside');
-    await adoptIdentity(disk, directory, { identity, aside });
     const parts = await openParts(options, identity, disk, settings, idLog);
+    services = [...new Set([...options.services, ...services, ...parts.state.state.services])];
+    // Before the identity is adopted: a crash in between finds the copy again, and says so again.
+    if (undelivered > 0) await declareLost(undelivered, parts.batches, services, options);
+    await adoptIdentity(disk, directory, { identity, aside: join(directory, 'aside') });
     for (const { ids } of parts.recovered?.segments ?? []) rememberIds(memory, ids, nowMs());
     positions = parts.recovered?.totals?.positions ?? positions;
-    services = [...options.services, ...services, ...parts.state.state.services];
     return { settings, disk, memory, idLog, release, services: new Set(services), parts, positions };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/** Outcomes that another identity's spool ever accepted, as far as its journal and its batches tell. */
+async function acceptedBy(
+  { producerId }: Identity,
+  journal: RecoveredJournal,
+  { disk, options, settings }: { disk: Disk; options: SpoolOptions; settings: SpoolSettings },
+): Promise<number> {
+  const batches = await BatchLog.open({
+    disk,
+    directory: join(options.directory, producerId),
+    aside: join(options.directory, 'aside'),
+    producerId,
+    segmentBytes: settings.segmentBytes,
+    nowMs: options.nowMs,
+    // Part of what is declared as a whole.
+    onGap: () => {},
+  });
+  await batches.close();
+  return Math.max(batches.after, journal.totals?.accepted ?? 0);
+}
+
+/**
+ * Says in the first batch that a copy's unacknowledged outcomes will not come from here. If its original
+ * delivers them that is too many, but if there is none it would else be a loss that nobody hears of; too many
+ * also by what was acknowledged in the last seconds before a crash.
+ */
+async function declareLost(
+  outcomes: number,
+  batches: BatchLog,
+  services: readonly string[],
+  { nowMs, on }: SpoolOptions,
+): Promise<void> {
+  const sealedAtMs = nowMs();
+  const minute = Math.floor(sealedAtMs / MINUTE_MS);
+  const reason = 'spool-copied';
+  const content = { seq: 1, minute, clockOffsetMs: null, cells: [], alive: [...services] };
+  await batches.append(batchEntry({ ...content, lost: { [reason]: outcomes } }, { before: 0, sealedAtMs }));
+  on?.lost?.({ from: 1, to: 1, reason, outcomes });
 }
 
 export async function openParts(

@@ -202,6 +202,20 @@ describe('the agent as a service', () => {
     expect(await ran.code).toBe(0);
   });
 
+  it('keeps its spool under the host id of the option, then of the environment, then of the file', async () => {
+    await writeFile(join(folder, 'agent.yml'), 'spool: { hostId: file }');
+    const once = async (args: readonly string[], env: object) => {
+      const common = ['--config', 'agent.yml', '--stdin', '--server', peer.url, '--service', 'acme'];
+      expect(await run([...common, ...args], { env, stdin: `${ok}\n` }).code).toBe(0);
+      return peer.hellos.at(-1)?.producerId;
+    };
+    const byFile = await once([], { ROOMWATCH_HOST_ID: '' });
+    expect(await once([], { ROOMWATCH_HOST_ID: 'file' })).toBe(byFile);
+    expect(await once(['--host-id', 'file'], { ROOMWATCH_HOST_ID: 'other' })).toBe(byFile);
+    expect(await once([], { ROOMWATCH_HOST_ID: 'other' })).not.toBe(byFile);
+    expect(peer.totals()).toEqual({ ok: 4, failed: 0, lost: 0 });
+  });
+
   it('says who holds the spool', async () => {
     const args = ['--server', peer.url, '--service', 'acme', '--listen', '127.0.0.1:0'];
     const first = run(args);

@@ -1,8 +1,11 @@
-import { cp, readdir, rm } from 'node:fs/promises';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { machineName } from '../../../agent/spool/identity.ts';
+import type { Gap } from '../../../agent/spool/segment-content.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
-import { deliverable, openSpool, report, temporaryFolder } from './spool-folder.ts';
+import { deliverable, openSpool, report, Snapshot, temporaryFolder } from './spool-folder.ts';
 
 let folder: string;
 const open: Spool[] = [];
@@ -31,7 +34,7 @@ async function makeOriginal(options: Parameters<typeof openSpool>[1] = {}): Prom
 }
 
 describe('a copied spool', () => {
-  it('gets an identity of its own, and its batches stay the original’s to deliver', async () => {
+  it('gets an identity of its own, leaves its batches to the original, and declares them lost from here', async () => {
     const producerId = await makeOriginal();
     await cp(join(folder, 'original'), join(folder, 'copy'), { recursive: true });
     const foreign: string[] = [];
@@ -41,7 +44,7 @@ describe('a copied spool', () => {
     expect(foreign).toEqual([producerId]);
     expect(copy.producerId).not.toBe(producerId);
     await copy.seal();
-    expect(await deliverable(copy)).toEqual({ counted: 0, lost: 0 });
+    expect(await deliverable(copy)).toEqual({ counted: 0, lost: 7 });
     expect(await readdir(join(folder, 'copy', 'aside'))).toEqual([producerId]);
     const original = await spoolAt('original');
     expect(original.producerId).toBe(producerId);
@@ -57,6 +60,38 @@ describe('a copied spool', () => {
     expect(copy.position('/var/log/entries')).toMatchObject({ offset: 10 });
   });
 
+  it('says once how many outcomes were not delivered, also when nothing had sealed them yet', async () => {
+    const spool = await spoolAt('original');
+    await report(spool, 20);
+    await spool.seal();
+    await report(spool, 300);
+    await spool.seal();
+    spool.acknowledge(1);
+    await spool.tick();
+    await report(spool, 4_000);
+    const files = Snapshot.take(join(folder, 'original'));
+    await spool.close();
+    files.restore();
+    const lost: Gap[] = [];
+    const on = { lost: (gap: Gap) => void lost.push(gap) };
+    const copy = await spoolAt('original', { hostId: 'elsewhere', on });
+    expect(lost).toEqual([{ from: 1, to: 1, reason: 'spool-copied', outcomes: 4_300 }]);
+    await copy.close();
+    const again = await spoolAt('original', { hostId: 'elsewhere', on });
+    expect(lost).toHaveLength(1);
+    expect(await deliverable(again)).toEqual({ counted: 0, lost: 4_300 });
+  });
+
+  it('declares nothing when all of it was acknowledged', async () => {
+    const spool = await spoolAt('original');
+    await report(spool, 20);
+    await spool.seal();
+    spool.acknowledge(spool.lastSealed);
+    await spool.close();
+    const copy = await spoolAt('original', { hostId: 'elsewhere' });
+    expect(await deliverable(copy)).toEqual({ counted: 0, lost: 0 });
+  });
+
   it('is told by another host too', async () => {
     const producerId = await makeOriginal({ hostId: 'one' });
     expect((await spoolAt('original', { hostId: 'two' })).producerId).not.toBe(producerId);
@@ -65,5 +100,18 @@ describe('a copied spool', () => {
   it('is not what a restart finds', async () => {
     const producerId = await makeOriginal({ hostId: 'one' });
     expect((await spoolAt('original', { hostId: 'one' })).producerId).toBe(producerId);
+  });
+});
+
+describe('the name of a machine', () => {
+  it('is its id alone, so that renaming it or making its container anew changes nothing', async () => {
+    const [empty, id] = [join(folder, 'empty'), join(folder, 'machine-id')];
+    await writeFile(empty, '\n');
+    await writeFile(id, '0123456789abcdef\n');
+    expect(await machineName([join(folder, 'missing'), empty, id])).toBe('0123456789abcdef');
+  });
+
+  it('is its host name when it has no id', async () => {
+    expect(await machineName([join(folder, 'missing')])).toBe(hostname());
   });
 });
