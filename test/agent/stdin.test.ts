@@ -71,7 +71,8 @@ describe('outcomes from a stream', () => {
     const unseen: unknown[] = [];
     const see = (reason: unknown) => void unseen.push(reason);
     process.on('unhandledRejection', see);
-    const chunks = [`${poison}\n`];
+    // A full portion is written without another look at the stream.
+    const chunks = [`${poison}\n`.repeat(10_000)];
     const broken: AsyncIterable<string> = {
       [Symbol.asyncIterator]: () => ({
         next: () => {
@@ -88,6 +89,6 @@ describe('outcomes from a stream', () => {
     expect(unseen).toEqual([]);
     await agent.spool.seal();
     expect(await agent.flush(5_000)).toBe(true);
-    expect(peer.totals().failed).toBe(1);
+    expect(peer.totals().failed).toBe(10_000);
   });
 });
