@@ -7,6 +7,7 @@ import { createClosing } from './app/closing.ts';
 import { observeIngest } from './app/ingest-observer.ts';
 import { ServiceList } from './app/known-services.ts';
 import { openLate } from './app/late-store.ts';
+import { LossLog } from './app/loss-log.ts';
 import { StoreHealth } from './app/store-health.ts';
 import { Undo } from './app/undo.ts';
 import { type Config, termsOf as configuredTermsOf } from './config/config.ts';
@@ -155,12 +156,14 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     undo.push('evaluation', () => evaluator.stop());
     book.useFiles(config.exclusions);
 
+    const losses = new LossLog(log);
+    undo.push('the log of losses', () => losses.flush());
     const ingest = createIngest({
       facts: store.facts,
       nowMs,
       closesAtMs: createClosing(termsOf),
       retentionMs: config.retentionDays * DAY_MS,
-      observer: observeIngest(metrics, log),
+      observer: observeIngest(metrics, losses, log),
       onApplied: (services) => {
         known.add(services);
         evaluator.poke(services);
@@ -241,6 +244,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       [
         { name: 'look', cron: EVERY_TWO_SECONDS, run: look },
         { name: 'outbox', cron: EVERY_TEN_SECONDS, run: lookAtOutbox },
+        { name: 'losses', cron: EVERY_TEN_SECONDS, run: () => losses.flush() },
       ],
       log,
     );

@@ -1,13 +1,17 @@
 import type { IngestObserver } from '../ingest/observer.ts';
 import type { Log } from '../log.ts';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.ts';
+import type { LossLog } from './loss-log.ts';
 
 /** Counts what ingest does, and logs what an operator must mend. */
-export function observeIngest(metrics: DaemonMetrics, log: Log): IngestObserver {
+export function observeIngest(metrics: DaemonMetrics, losses: LossLog, log: Log): IngestObserver {
   return {
     batches: (outcome, n) => metrics.batches(outcome, n),
     counted: (service, region, platform, tallies) => metrics.counted(service, region, platform, tallies),
-    lost: (reason, outcomes) => metrics.lost(reason, outcomes),
+    lost: (reason, outcomes, from) => {
+      metrics.lost(reason, outcomes);
+      losses.add(reason, outcomes, from);
+    },
     clamped: (outcomes) => metrics.clamped(outcomes),
     delayed: (delayMs, outcomes) => metrics.delayed(delayMs, outcomes),
     applied: (service, apply) => {

@@ -25,8 +25,8 @@ export class Group {
   readonly tallies = new Map<number, number[]>();
   /** region -> platform -> tallies */
   readonly labels = new Map<string, Map<string, number[]>>();
-  /** Outcomes of minutes past the retention. */
-  tooOld = 0;
+  /** producer -> outcomes of minutes past the retention */
+  readonly tooOld = new Map<string, number>();
   /** Outcomes of the future. */
   clamped = 0;
   earliestArrivalMs = Number.POSITIVE_INFINITY;
@@ -91,7 +91,8 @@ export class Group {
     let minute = cell.minute + arrival.shiftMinutes;
     if (minute !== this.#minute) {
       if (minute < this.#firstMinute(arrival)) {
-        this.tooOld += n;
+        const { producerId } = arrival.session;
+        this.tooOld.set(producerId, (this.tooOld.get(producerId) ?? 0) + n);
         return;
       }
       const lastMinute = this.#lastMinute(arrival);

@@ -141,7 +141,9 @@ export function createIngest(options: IngestOptions): Ingest {
     for (const { lost } of done) {
       for (const reason in lost) {
         const outcomes = lost[reason] ?? 0;
-        if (outcomes > 0) observer.lost(lossReasons.nameOf(reason), outcomes);
+        if (outcomes <= 0) continue;
+        const from = { agent: session.producerId, services: [...session.tracks.keys()] };
+        observer.lost(lossReasons.nameOf(reason), outcomes, from);
       }
     }
     free(done);

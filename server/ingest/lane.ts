@@ -355,7 +355,9 @@ export class Lane {
       const sinceMs = endsAtMs < atMs ? endsAtMs : group.earliestArrivalMs;
       observer.delayed(Math.max(0, atMs - sinceMs), tallies[0] ?? 0);
     }
-    if (group.tooOld > 0) observer.lost('too-old', group.tooOld);
+    for (const [agent, outcomes] of group.tooOld) {
+      observer.lost('too-old', outcomes, { agent, services: [this.service] });
+    }
     if (group.clamped > 0) observer.clamped(group.clamped);
   }
 }

@@ -9,6 +9,14 @@ export type BatchOutcome =
   /** it is not valid, not covered, fenced or in conflict */
   | 'refused';
 
+/** Whose outcomes were given up. */
+export interface LossOrigin {
+  /** The agent's producer id. */
+  readonly agent: string;
+  /** Those that may have lost some: an agent does not say which of its own. */
+  readonly services: readonly string[];
+}
+
 /**
  * Hears what ingest counts. Called with merged figures, a few times for each store call, never for each cell;
  * an implementation may therefore be as slow as a metrics library is.
@@ -22,7 +30,7 @@ export interface IngestObserver {
    */
   counted(service: string, region: string, platform: string, tallies: readonly number[]): void;
   /** Outcomes given up, as agents declared them or ingest judged them; a bounded set of reasons. */
-  lost(reason: string, outcomes: number): void;
+  lost(reason: string, outcomes: number, from: LossOrigin): void;
   /** Outcomes of the future, counted in the minute after now. */
   clamped(outcomes: number): void;
   /** From the end of the outcomes' minute, or from their arrival while it is still open, to their being counted. */

@@ -96,6 +96,38 @@ function samples(text: string): Map<string, number> {
   );
 }
 
+describe('outcomes that are given up', () => {
+  const said = (daemon: TestDaemon) =>
+    daemon
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('outcomes were lost'))
+      .map((line) => JSON.parse(line));
+
+  it('are logged as an error with their agent, services and reason, once in ten seconds and in all', async () => {
+    const daemon = await boot();
+    const agent = await agentOf(daemon);
+    for (const seq of [1, 2, 3]) {
+      agent.send(agent.batch(seq, { cells: [cell({ minute: MINUTE, n: 1 })], lost: { 'disk-full': seq } }));
+    }
+    agent.send(agent.skip(4, 4, { reason: 'damaged', outcomes: 9 }));
+    const ancient = cell({ minute: MINUTE - 431 * 1_440, n: 7 });
+    agent.send(agent.batch(5, { cells: [ancient] }));
+    await agent.acknowledged(5);
+    await daemon.stop();
+    const sums: Record<string, number> = {};
+    for (const { reason, outcomes } of said(daemon)) sums[reason] = (sums[reason] ?? 0) + outcomes;
+    expect(sums).toEqual({ 'disk-full': 6, damaged: 9, 'too-old': 7 });
+    // At most at once, at a clock's tenth second, and at the end.
+    expect(said(daemon).length).toBeLessThanOrEqual(6);
+    expect(said(daemon)[0]).toMatchObject({
+      level: 'error',
+      agent: agent.producerId,
+      services: ['acme'],
+    });
+  });
+});
+
 describe.each(['connectionsPerAddress', 'connectionsPerToken'])('limits.%s', (limit) => {
   it('is what its refusal says it is', async () => {
     const daemon = await boot({ config: { limits: { [limit]: 1 } } });
