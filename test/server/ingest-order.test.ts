@@ -240,7 +240,9 @@ describe('a batch of several services', () => {
 describe('late outcomes', () => {
   it('are those that arrive after their window has closed, and they still count', async () => {
     const minute = minuteNow();
-    const edge = await start({ closesAtMs: (_, m) => (m < minute ? Date.now() - 60_000 : Date.now() + 60_000) });
+    const edge = await start({
+      closesAtMs: (_, m) => (m < minute ? Date.now() - 60_000 : Date.now() + 60_000),
+    });
     const { agent } = await RawAgent.greet(edge.port);
     agent.send(agent.batch(1, { cells: [cell({ minute, n: 3 }), failedCell({ minute: minute - 9, n: 4 })] }));
     await agent.acknowledged(1);
