@@ -107,7 +107,7 @@ describe('delivery', () => {
   });
 
   it('sends a backlog at a limited rate', async () => {
-    await start({ connection: { replayBatchesPerSecond: 20 }, clock: longAgo() });
+    await start({ connection: { replayBatchesPerSecond: 20 }, clock: longAgo(), correctsClock: false });
     peer.refusal = { status: 503 };
     peer.close(1012);
     for (let i = 0; i < 40; i++) await batch(1);
