@@ -11,7 +11,8 @@
 --   today (UTC day), oldest page kept, oldest day kept,
 --   C, P, H                                       cursors <= 1000, P + H keys
 --   fields per hour, of these kept for folded ones
---   C times: producer (text), epoch, expected seq, seq, digest (text)
+--   the cursors (text), C times: "<bytes of producer> <epoch> <expected seq> <seq> <bytes of digest>:" and then
+--            producer and digest as they are
 --   P times: page, milliseconds left, A, B,
 --            A times: counter index, n            index 0..2399 or 2415..2510
 --            B times: minute of the page alive    0..479
@@ -51,15 +52,23 @@ local unfolded_max = fields_max - count(fields_max)
 
 -- Where do the producers stand?
 local producers, epochs, expected, moves = {}, {}, {}, {}
+local packed, from = text(), 1
 for i = 1, cursors do
-  producers[i] = text()
-  local epoch, epoch_raw = count(SAFE)
-  epochs[i] = epoch
-  expected[i] = count(SAFE)
-  local _, seq_raw = count(SAFE)
+  local _, last, producer_bytes, epoch, expected_seq, seq, digest_bytes =
+    string.find(packed, '^(%d+) (%d+) (%d+) (%d+) (%d+):', from)
+  if not last or tonumber(epoch) > SAFE or tonumber(expected_seq) > SAFE or tonumber(seq) > SAFE then
+    error('apply: cursor ' .. i .. ' cannot be read')
+  end
+  local digest_from = last + 1 + tonumber(producer_bytes)
+  from = digest_from + tonumber(digest_bytes)
+  if from > #packed + 1 then error('apply: cursor ' .. i .. ' is cut off') end
+  producers[i] = string.sub(packed, last + 1, digest_from - 1)
+  epochs[i] = tonumber(epoch)
+  expected[i] = tonumber(expected_seq)
   moves[#moves + 1] = producers[i]
-  moves[#moves + 1] = epoch_raw .. ' ' .. seq_raw .. ' ' .. today .. ' ' .. text()
+  moves[#moves + 1] = epoch .. ' ' .. seq .. ' ' .. today .. ' ' .. string.sub(packed, digest_from, from - 1)
 end
+if from ~= #packed + 1 then error('apply: more cursors than were told') end
 local fenced, moved = { 'fenced' }, { 'moved' }
 for i, stored in ipairs(redis.call('HMGET', KEYS[1], unpack(producers))) do
   local epoch, seq, digest = '0', '0', ''
