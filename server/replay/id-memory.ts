@@ -1,14 +1,9 @@
 import { strict as assert } from 'node:assert';
-import type { IdHash } from './id-hash.ts';
 
-/** Ten MiB, of which only what is used becomes resident: most files never make it grow. */
-const FIRST_SLOTS = 1 << 20;
 /** Share of the slots that may be used: with more, probing gets long. */
 const LOAD = 0.75;
 /** Share of the usable slots that may stay in use when the greatest table is cleared. */
 const CROWDED = 0.75;
-/** 80 MiB at most, and twice that while it is built anew: six million ids, which is 72 a second for 24 hours. */
-const ID_SLOTS_MAX = 1 << 23;
 /** Minutes are kept in 16 bits, counted from 1 at `firstMinute`; 0 is a free slot. */
 const MINUTES_MAX = 0xffff;
 
@@ -17,8 +12,9 @@ export interface IdMemoryOptions {
   readonly spanMinutes: number;
   /** Epoch minute before which no outcome starts; the last one starts less than 65,535 minutes later. */
   readonly firstMinute: number;
-  /** The table's greatest size, ten bytes each; a power of two, three quarters of which may be used. */
-  readonly mostSlots?: number;
+  /** The table's size at first and at most, ten bytes a slot; powers of two. Three quarters may be used. */
+  readonly firstSlots: number;
+  readonly mostSlots: number;
 }
 
 /**
@@ -41,15 +37,14 @@ export class IdMemory {
   #lastMinute = 0;
   #lastButOneMinute = 0;
 
-  constructor({ spanMinutes, firstMinute, mostSlots = ID_SLOTS_MAX }: IdMemoryOptions) {
-    assert(spanMinutes >= 1 && Math.log2(mostSlots) % 1 === 0, 'a span and a power of two');
+  constructor({ spanMinutes, firstMinute, firstSlots, mostSlots }: IdMemoryOptions) {
+    assert(spanMinutes >= 1 && [firstSlots, mostSlots].every((slots) => Math.log2(slots) % 1 === 0));
     this.#spanMinutes = spanMinutes;
     this.#beforeMinute = firstMinute - 1;
     this.#mostSlots = mostSlots;
-    const slotCount = Math.min(FIRST_SLOTS, mostSlots);
-    this.#hashes = new Int32Array(slotCount * 2);
-    this.#minutes = new Uint16Array(slotCount);
-    this.#mask = slotCount - 1;
+    this.#hashes = new Int32Array(firstSlots * 2);
+    this.#minutes = new Uint16Array(firstSlots);
+    this.#mask = firstSlots - 1;
   }
 
   /** Ids held now. */
@@ -58,11 +53,11 @@ export class IdMemory {
   }
 
   /**
-   * Remembers an id.
+   * Remembers an id by its hash (see IdHash).
    * @param epochMinute  in which its outcome started
    * @returns true when it was seen before, within the span
    */
-  isRepeat({ a, b }: IdHash, epochMinute: number): boolean {
+  isRepeat(a: number, b: number, epochMinute: number): boolean {
     const minute = epochMinute - this.#beforeMinute;
     // Not by assert, which makes an array of its arguments: this is asked for every line.
     if (!(minute >= 1 && minute <= MINUTES_MAX))

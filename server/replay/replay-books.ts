@@ -1,12 +1,16 @@
+import { CAUSES } from '../../sla/cause.ts';
 import { MINUTE_MS, type MinuteFacts } from '../../sla/facts.ts';
 import type { ServiceMonth } from '../../sla/month.ts';
 import { createTally, type Tally } from '../../sla/tally.ts';
-import type { IdMemory } from './id-memory.ts';
+import { IdPartitions } from './id-partitions.ts';
 import type { ScannedOutcome } from './scanned-outcome.ts';
 import type { LineFault, ScanSink } from './scanner.ts';
 
 /** Two reports with one id count once when their outcomes started at most this far apart. */
 export const ID_SPAN_MINUTES = 24 * 60;
+
+/** In the place of a cause's index. */
+const SUCCEEDED = -1;
 
 /** Records refused for one reason, and where the first of them stands. */
 export interface Refusals {
@@ -40,22 +44,35 @@ export class ReplayBooks implements ScanSink {
   readonly #startMs: number;
   readonly #monthEndMs: number;
   readonly #endMs: number;
-  readonly #ids: IdMemory;
+  readonly #ids: IdPartitions;
   readonly #refusals = new Map<string, Refusals>();
   #file = '';
   #counted = 0;
   #otherServices = 0;
   #outsideMonth = 0;
   #afterNow = 0;
-  #repeated = 0;
 
   /** @param endMs  outcomes that started then or later are left out */
-  constructor({ month, endMs, ids }: { month: ServiceMonth; endMs: number; ids: IdMemory }) {
-    this.#tally = createTally(month.firstMinute, month.minuteCount);
+  constructor({
+    month,
+    endMs,
+    idSpanMinutes,
+  }: { month: ServiceMonth; endMs: number; idSpanMinutes: number }) {
+    const { firstMinute } = month;
+    this.#tally = createTally(firstMinute, month.minuteCount);
     this.#startMs = month.startMs;
     this.#monthEndMs = month.endMs;
     this.#endMs = endMs;
-    this.#ids = ids;
+    // One object for all, as in ScannedOutcome; a tally asks for no more than the minute.
+    const outcome = { startedAtMs: 0, result: 'ok' as 'ok' | 'failed', count: 1 };
+    this.#ids = new IdPartitions({ spanMinutes: idSpanMinutes, firstMinute }, (minute, count, causeIndex) => {
+      outcome.startedAtMs = minute * MINUTE_MS;
+      const hasSucceeded = causeIndex === SUCCEEDED;
+      outcome.result = hasSucceeded ? 'ok' : 'failed';
+      outcome.count = count;
+      this.#tally.add(outcome, hasSucceeded ? 'unknown' : CAUSES[causeIndex]!);
+      this.#counted++;
+    });
   }
 
   /** Names the file that the next lines are from. */
@@ -72,10 +89,9 @@ export class ReplayBooks implements ScanSink {
     // Only the month's ids are remembered: the others would push them out.
     const isInMonth = startedAtMs >= this.#startMs && startedAtMs < this.#monthEndMs;
     if (isInMonth && outcome.id !== undefined) {
-      if (this.#ids.isRepeat(outcome.id, Math.floor(startedAtMs / MINUTE_MS))) {
-        this.#repeated++;
-        return;
-      }
+      const causeIndex = outcome.result === 'ok' ? SUCCEEDED : CAUSES.indexOf(outcome.cause);
+      this.#ids.put(outcome.id, Math.floor(startedAtMs / MINUTE_MS), outcome.count, causeIndex);
+      return;
     }
     if (this.#tally.add(outcome, outcome.cause)) this.#counted++;
     else this.#outsideMonth++;
@@ -99,17 +115,19 @@ export class ReplayBooks implements ScanSink {
    * watching: a window without outcomes is idle there, and unmeasured before and after.
    */
   facts(): MinuteFacts {
+    this.#ids.settle();
     this.#tally.markWatched();
     return this.#tally.facts();
   }
 
   counts(): ReplayCounts {
+    this.#ids.settle();
     return {
       counted: this.#counted,
       otherServices: this.#otherServices,
       outsideMonth: this.#outsideMonth,
       afterNow: this.#afterNow,
-      repeated: this.#repeated,
+      repeated: this.#ids.repeated,
       saturated: this.#tally.saturated,
       idsForgottenEarly: this.#ids.forgottenEarly,
     };

@@ -1,7 +1,6 @@
 import type { CauseLookup } from '../../sla/causes.ts';
 import type { MinuteFacts } from '../../sla/facts.ts';
 import type { ServiceMonth } from '../../sla/month.ts';
-import { IdMemory } from './id-memory.ts';
 import type { Progress } from './progress.ts';
 import { type Refusals, ReplayBooks, type ReplayCounts } from './replay-books.ts';
 import { Scanner } from './scanner.ts';
@@ -39,12 +38,9 @@ export async function replay(
     onProgress,
   }: { signal: AbortSignal; onProgress: (progress: Omit<Progress, 'elapsedMs'>) => void },
 ): Promise<Replayed> {
-  const ids = new IdMemory({
-    spanMinutes: request.idSpanMinutes,
-    firstMinute: request.month.firstMinute,
-  });
-  const books = new ReplayBooks({ month: request.month, endMs: request.endMs, ids });
-  const scanner = new Scanner({ service: request.service, lookup: request.lookup, sink: books });
+  const { service, month, endMs, idSpanMinutes, lookup } = request;
+  const books = new ReplayBooks({ month, endMs, idSpanMinutes });
+  const scanner = new Scanner({ service, lookup, sink: books });
   const sizes = sources.map(({ sizeBytes }) => sizeBytes);
   const totalBytes = sizes.reduce(
     (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
@@ -55,7 +51,7 @@ export async function replay(
     books.beginFile(source.name);
     const chunks = source.chunks({
       signal,
-      buffers: scanner.buffers,
+      space: () => scanner.space,
       onRead: (storedBytes) => {
         readBytes += storedBytes;
       },

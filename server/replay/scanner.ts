@@ -11,9 +11,6 @@ import { ScannedOutcome } from './scanned-outcome.ts';
 export const LINE_BYTES_MAX = 1024 * 1024;
 /** Bytes scanned at a time: few enough to be still in a core's cache. */
 const CHUNK_BYTES = 256 * 1024;
-/** Before each chunk there is room for the unfinished line that it goes on with. */
-const MARGIN_BYTES = LINE_BYTES_MAX + 1;
-const HALF_BYTES = MARGIN_BYTES + CHUNK_BYTES + SLACK_BYTES;
 
 const LF = 0x0a;
 const BLANKS = new Set([0x20, 0x09, 0x0d]);
@@ -50,13 +47,12 @@ export class Scanner {
   readonly #service: string;
   readonly #serviceBytes: Uint8Array;
   readonly #lookup: CauseLookup;
-  readonly #buffer = Buffer.alloc(2 * HALF_BYTES);
+  readonly #buffer = Buffer.alloc(LINE_BYTES_MAX + CHUNK_BYTES + SLACK_BYTES);
   readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
   readonly #reader = new LineReader(this.#view);
   readonly #outcome = new ScannedOutcome();
   readonly #idOfText = new IdHash();
-  /** The half that the next chunk belongs in, and the bytes of the unfinished line in its margin. */
-  #half: 0 | 1 = 0;
+  /** Bytes of the unfinished line, with which the buffer begins. */
   #unfinished = 0;
   #line = 1;
   #linesBefore = 0;
@@ -76,24 +72,22 @@ export class Scanner {
     return this.#linesBefore + this.#line - 1;
   }
 
-  /** Where a source may put its chunks, by turns, to save that they are copied. */
-  get buffers(): readonly [Buffer, Buffer] {
-    return [this.#chunkOf(0), this.#chunkOf(1)];
+  /** Where a source may put its next chunk, which saves that it is copied. */
+  get space(): Buffer {
+    return this.#buffer.subarray(this.#unfinished, this.#unfinished + CHUNK_BYTES);
   }
 
-  /** @param chunk  of any length; within one of `buffers` only if chunks are put there by turns */
+  /** @param chunk  of any length, or the first bytes of `space` */
   push(chunk: Uint8Array): void {
     if (chunk.buffer === this.#buffer.buffer) {
-      const from = chunk.byteOffset - this.#buffer.byteOffset;
-      const half = from < HALF_BYTES ? 0 : 1;
-      assert(from === half * HALF_BYTES + MARGIN_BYTES && (half === this.#half || this.#unfinished === 0));
-      this.#readLines(half, chunk.length);
+      assert(chunk.byteOffset === this.#buffer.byteOffset + this.#unfinished, 'the space of this chunk');
+      this.#readLines(chunk.length);
       return;
     }
     for (let at = 0; at < chunk.length; at += CHUNK_BYTES) {
       const part = chunk.subarray(at, at + CHUNK_BYTES);
-      this.#chunkOf(this.#half).set(part);
-      this.#readLines(this.#half, part.length);
+      this.space.set(part);
+      this.#readLines(part.length);
     }
   }
 
@@ -104,19 +98,13 @@ export class Scanner {
     this.#line = 1;
   }
 
-  #chunkOf(half: 0 | 1): Buffer {
-    const from = half * HALF_BYTES + MARGIN_BYTES;
-    return this.#buffer.subarray(from, from + CHUNK_BYTES);
-  }
-
-  /** Reads the lines that end in a half's chunk, and moves the unfinished one before the other half's. */
-  #readLines(half: 0 | 1, bytes: number): void {
-    const chunkAt = half * HALF_BYTES + MARGIN_BYTES;
-    const end = chunkAt + bytes;
-    let at = chunkAt - this.#unfinished;
-    const lastFeed = at + this.#buffer.subarray(at, end).lastIndexOf(LF);
+  /** Reads the lines that end in the bytes behind the unfinished one, and moves what is left to the front. */
+  #readLines(bytes: number): void {
+    const end = this.#unfinished + bytes;
+    const lastFeed = this.#buffer.subarray(0, end).lastIndexOf(LF);
+    let at = 0;
     if (this.#isPassingOver) {
-      if (lastFeed < at) return;
+      if (lastFeed < 0) return;
       at = this.#buffer.indexOf(LF, at) + 1;
       this.#isPassingOver = false;
       this.#line++;
@@ -138,9 +126,7 @@ export class Scanner {
       this.#isPassingOver = true;
       this.#unfinished = 0;
     }
-    this.#half = half === 0 ? 1 : 0;
-    const margin = this.#half * HALF_BYTES + MARGIN_BYTES - this.#unfinished;
-    this.#buffer.copyWithin(margin, end - this.#unfinished, end);
+    this.#buffer.copyWithin(0, end - this.#unfinished, end);
   }
 
   /** @returns false when the line has to be read in full after all */

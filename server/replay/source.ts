@@ -1,10 +1,13 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readSync } from 'node:fs';
 import { access, constants, type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 
 const READ_BYTES = 256 * 1024;
+/** Chunks of a file between two turns of the event loop, in which a signal is noticed: some milliseconds. */
+const CHUNKS_A_TURN = 8;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;
 /** Standard input, as a file's name. */
 export const STDIN = '-';
@@ -33,8 +36,8 @@ export interface SourceReading {
   readonly signal: AbortSignal;
   /** Called with the bytes as stored, compressed or not. */
   readonly onRead?: (storedBytes: number) => void;
-  /** Plain files are read into these by turns, one while the other's chunk is looked at. */
-  readonly buffers?: readonly [Uint8Array, Uint8Array];
+  /** Where the next chunk of a plain file is to be put. */
+  readonly space?: () => Uint8Array;
 }
 
 /**
@@ -103,29 +106,20 @@ async function* chunksOfFile(name: string, reading: SourceReading): AsyncGenerat
   }
 }
 
-/** Into two buffers by turns: a stream would make a new one each time, which costs as much as reading. */
+/**
+ * Synchronously: the bytes come from the kernel's cache, which reads ahead by itself, and stay in that of this
+ * core; through the thread pool they would come from another one's, at twice the cost.
+ */
 async function* readPlain(handle: FileHandle, reading: SourceReading): AsyncGenerator<Uint8Array> {
-  const { signal, onRead, buffers } = reading;
-  const [first, second] = buffers ?? [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
-  const readAhead = (buffer: Uint8Array) => {
-    const ahead = handle.read(buffer, 0, buffer.length, null);
-    // A failure is reported when it is this buffer's turn, and must not count as unnoticed until then.
-    ahead.catch(() => {});
-    return ahead;
-  };
-  let ahead = readAhead(first);
-  let next = second;
-  try {
-    for (;;) {
-      const { bytesRead, buffer } = await ahead;
-      if (bytesRead === 0 || signal.aborted) return;
-      ahead = readAhead(next);
-      next = buffer;
-      onRead?.(bytesRead);
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await ahead.catch(() => {});
+  const own = new Uint8Array(READ_BYTES);
+  const { signal, onRead, space = () => own } = reading;
+  for (let chunk = 1; !signal.aborted; chunk++) {
+    const buffer = space();
+    const bytes = readSync(handle.fd, buffer, 0, buffer.length, null);
+    if (bytes === 0) return;
+    onRead?.(bytes);
+    yield buffer.subarray(0, bytes);
+    if (chunk % CHUNKS_A_TURN === 0) await turn();
   }
 }
 
