@@ -7,9 +7,6 @@ export interface CauseRow {
   readonly platform: string;
   readonly code: number;
   readonly extraCode?: number;
-  /** Of the error inside a web 5500, see `resolveInnerCause`. */
-  readonly originCode?: number;
-  readonly originExtraCode?: number;
   readonly name: string;
   readonly attribution: Cause;
   /** Of the contract, '' when none is known. */
@@ -32,13 +29,12 @@ export const TRTC_CAUSES: readonly CauseRow[] = createRequire(import.meta.url)('
 
 /**
  * @param extra  rows of the operator's own; they win over the vendor's table
- * @returns a lookup: the row of platform, code and extra code; else the platform's row of the code alone;
- *          else unknown. Rows with an origin code are never the answer to a bare code.
+ * @returns a lookup: the row of platform, code and extra code; for a web 5500 the row that a 5400 has for the
+ *          same extra code; else the platform's row of the code alone; else unknown
  */
 export function createCauseLookup(extra: readonly CauseRow[] = []): CauseLookup {
   const findings = new Map<string, Map<number, CodeFindings>>();
   for (const row of [...TRTC_CAUSES, ...extra]) {
-    if (row.originCode !== undefined) continue;
     const codes = findings.get(row.platform) ?? new Map<number, CodeFindings>();
     findings.set(row.platform, codes);
     const found: CodeFindings = codes.get(row.code) ?? { byExtraCode: new Map() };
@@ -48,10 +44,17 @@ export function createCauseLookup(extra: readonly CauseRow[] = []): CauseLookup 
   }
   return (platform, code, extraCode) => {
     if (code === undefined) return UNKNOWN;
-    const found = findings.get(platform)?.get(code);
+    const codes = findings.get(platform);
+    const found = codes?.get(code);
     if (found === undefined) return UNKNOWN;
-    const exact = extraCode === undefined ? undefined : found.byExtraCode.get(extraCode);
-    return exact ?? found.bare ?? UNKNOWN;
+    if (extraCode === undefined) return found.bare ?? UNKNOWN;
+    // Every failure before the join command becomes a 5500, even when the server gave a reason: its number means
+    // what it means in a 5400. But 0 is the SDK's "none", and a 5400's "no answer to the join".
+    const inner =
+      platform === 'web-v5' && code === 5500 && extraCode !== 0
+        ? codes?.get(5400)?.byExtraCode.get(extraCode)
+        : undefined;
+    return found.byExtraCode.get(extraCode) ?? inner ?? found.bare ?? UNKNOWN;
   };
 }
 
@@ -62,43 +65,6 @@ interface CodeFindings {
 
 function findingOf(row: CauseRow): CauseFinding {
   return Object.freeze({ cause: row.attribution, clause: row.clause, name: row.name });
-}
-
-/** What a web SDK hides inside its 5500 ("gave up"): `originError` and the message of the rejection. */
-export interface InnerError {
-  readonly originCode?: number;
-  readonly originExtraCode?: number;
-  readonly message?: string;
-}
-
-/** Characters of a message in which an inner code is looked for. */
-const MESSAGE_MAX = 1_000;
-
-/**
- * The cause of a web-v5 5500, which every failure before the join command becomes even when the server gave a
- * reason. The server's code N is `originError.extraCode`, else stands in the message as `code: N`; it has the
- * meaning of a 5400's extra code. Without one, the row of the origin code, else of the bare 5500.
- */
-export function resolveInnerCause(inner: InnerError, lookup: CauseLookup): CauseFinding {
-  const origins = TRTC_CAUSES.filter(
-    (row) => row.originCode !== undefined && row.originCode === inner.originCode,
-  );
-  const exact = origins.find(
-    (row) => row.originExtraCode !== undefined && row.originExtraCode === inner.originExtraCode,
-  );
-  if (exact) return findingOf(exact);
-  const bare = lookup('web-v5', 5400);
-  for (const code of [inner.originExtraCode, codeInMessage(inner.message)]) {
-    const found = code === undefined ? bare : lookup('web-v5', 5400, code);
-    if (found !== bare) return found;
-  }
-  const origin = origins.find((row) => row.originExtraCode === undefined);
-  return origin ? findingOf(origin) : lookup('web-v5', 5500);
-}
-
-function codeInMessage(message: string | undefined): number | undefined {
-  const found = /\b(?:errorCode|code): ?(-?\d{1,9})\b/.exec((message ?? '').slice(0, MESSAGE_MAX));
-  return found ? Number(found[1]) : undefined;
 }
 
 /**

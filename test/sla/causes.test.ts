@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CAUSES } from '../../sla/cause.ts';
-import { causeOf, codeLabel, createCauseLookup, resolveInnerCause, TRTC_CAUSES } from '../../sla/causes.ts';
+import { causeOf, codeLabel, createCauseLookup, TRTC_CAUSES } from '../../sla/causes.ts';
 import type { Outcome } from '../../sla/outcome.ts';
 
 const lookup = createCauseLookup();
@@ -21,8 +21,8 @@ describe('the code table', () => {
     expect(TRTC_CAUSES.filter((row) => !CAUSES.includes(row.attribution))).toEqual([]);
   });
 
-  it('answers each row that has no origin code with that row', () => {
-    const wrong = TRTC_CAUSES.filter((row) => row.originCode === undefined).filter(
+  it('answers each row with that row', () => {
+    const wrong = TRTC_CAUSES.filter(
       (row) => lookup(row.platform, row.code, row.extraCode).cause !== row.attribution,
     );
     expect(wrong).toEqual([]);
@@ -43,7 +43,7 @@ describe('the code table', () => {
     expect(lookup(platform, code, extraCode).cause).toBe(cause);
   });
 
-  it('answers a bare 5500 with its own row, not with one that has an origin', () => {
+  it('answers a bare 5500 with its own row, not with one that says more', () => {
     expect(lookup('web-v5', 5500).name).toBe('OPERATION_FAILED');
   });
 
@@ -92,33 +92,34 @@ describe('the cause of an outcome', () => {
   });
 });
 
-describe('the error inside a 5500', () => {
+describe('the extra code of a 5500', () => {
   it.each([
-    [
-      'a rate-limited dispatch has a row of its own',
-      { originCode: 16460, originExtraCode: 89333 },
-      'SCHEDULE_RATE_LIMIT',
-    ],
-    [
-      'the server code means what it means in a 5400',
-      { originCode: 16385, originExtraCode: -10015 },
-      '(server node)',
-    ],
-    [
-      'it may stand in the message',
-      { originCode: 16385, message: 'failed, code: -100013, gone' },
-      'ACCOUNT_NO_MONEY',
-    ],
-    ['under either name', { message: 'errorCode:-10016' }, '(server internal timeout)'],
-    ['an origin alone has its row', { originCode: 16462 }, 'SPC_INITIALIZED_FAILED'],
-    [
-      'an unknown server code falls back to the origin',
-      { originCode: 16459, originExtraCode: 1 },
-      'API_CALL_TIMEOUT',
-    ],
-    ['nothing at all is the bare 5500', {}, 'OPERATION_FAILED'],
-    ['a number that is no code is the bare 5500', { message: 'code: 99' }, 'OPERATION_FAILED'],
-  ])('%s', (_, inner, name) => expect(resolveInnerCause(inner, lookup).name).toBe(name));
+    ['a rate-limited dispatch has a row of its own', 89333, 'SCHEDULE_RATE_LIMIT'],
+    ["a server's code means what it means in a 5400", -10015, '(server node)'],
+    ['also a positive one', 70001, lookup('web-v5', 5400, 70001).name],
+    ['where no server answered, the step that failed has its row', 16460, 'SCHEDULE_FAILED'],
+    ['a fault of the browser is its own', 16462, 'SPC_INITIALIZED_FAILED'],
+    ['a number that nobody knows is the bare 5500', 99, 'OPERATION_FAILED'],
+    ['0 is no code, and never a join without an answer', 0, 'OPERATION_FAILED'],
+  ])('%s', (_, extraCode, name) => expect(lookup('web-v5', 5500, extraCode).name).toBe(name));
+
+  it('is read like that on the web alone, and of no other code', () => {
+    expect(lookup('web-v5', 5300, -10015)).toEqual(lookup('web-v5', 5300));
+    expect(lookup('web-v4', 5500, -10015).name).toBe('');
+  });
+
+  it("follows the operator's row of a 5400, and prefers one of its own", () => {
+    const own = {
+      platform: 'web-v5',
+      extraCode: -10015,
+      name: 'OWN',
+      attribution: 'network',
+      clause: '',
+    } as const;
+    expect(createCauseLookup([{ ...own, code: 5400 }])('web-v5', 5500, -10015).name).toBe('OWN');
+    expect(createCauseLookup([{ ...own, code: 5500 }])('web-v5', 5500, -10015).name).toBe('OWN');
+    expect(createCauseLookup([{ ...own, code: 5500 }])('web-v5', 5400, -10015).name).toBe('(server node)');
+  });
 });
 
 describe('the label of a code', () => {
