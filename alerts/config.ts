@@ -101,6 +101,8 @@ export const alertingSchema = z
     dryRun: z.boolean().default(false),
     /** How long a message waits for company, so that many services at once are one message. */
     groupWaitMs: z.int().min(0).max(MINUTE_MS).default(3_000),
+    /** How long a receiver may take to answer; a daemon that dies in mid-send delays a message by about three. */
+    sendTimeoutMs: z.int().min(1_000).max(MINUTE_MS).default(20_000),
     ...settingsShape,
     receivers: z.array(receiverSchema).max(100).default([]),
     deadMansSwitch: z

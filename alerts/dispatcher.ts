@@ -1,7 +1,7 @@
 import { type DeliveryObserver, GIVE_UP_AFTER_MS, Lane, type LaneDeps } from './lane.ts';
 import type { Ledger, OutboxEntry, Settlement } from './ledger.ts';
 import type { Log } from './log.ts';
-import { type Job, leased, toEntry, toFallback, toJob } from './outbox.ts';
+import { type Job, leased, siblingId, toEntry, toFallback, toJob } from './outbox.ts';
 import type { Announcement } from './policy.ts';
 import type { MessageReceiver } from './receiver.ts';
 import { type PolicyState, readState } from './state.ts';
@@ -39,6 +39,8 @@ const CLAIM_LIMIT = 100;
 /** An entry for a receiver that this daemon does not know, or of a version that it cannot read; another one may. */
 const UNKNOWN_AGAIN_MS = 60_000;
 const COMMIT_ATTEMPTS = 10;
+/** Between two looks at the other end of an episode that somebody else holds. */
+const TOGETHER_MIN_MS = 200;
 /** Entries carried in memory because the store did not take them back; one more comes back with its lease. */
 const KEPT_MAX = 1_000;
 /** Entries remembered as said though the store was not told, so that they are not said again. */
@@ -52,6 +54,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let sweeping: Promise<void> | null = null;
   const alarms = new Set<NodeJS.Timeout>();
   let kept = 0;
+  /** Entries that the lanes hold under a lease. */
+  const inHand = new Set<string>();
   const said = new Set<string>();
 
   const deps: LaneDeps = {
@@ -59,15 +63,24 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     states: (services) => readStates(ledger, services, log),
     async done(job) {
       const isSettled = await recorded(job, () => settle(job, { status: 'done' }));
+      inHand.delete(nameOf(job.entry));
       if (!isSettled || job.lease === null) remember(job.entry);
     },
     async retryAt(job, dueAtMs) {
       if (job.lease === null) return after(dueAtMs - nowMs(), () => carry(job));
       const isSettled = await recorded(job, () => settle(job, { status: 'retry', dueAtMs }));
+      inHand.delete(nameOf(job.entry));
       if (isSettled) wakeAt(job.entry.service, dueAtMs);
       else keep(job, dueAtMs);
     },
+    async outdated(job) {
+      // Its resolve will say both, so it must not find that there is nothing to say it with.
+      const untilMs = job.alert.kind === 'firing' ? await apartUntil(job, 'resolved') : null;
+      if (untilMs === null) await deps.done(job);
+      else await deps.retryAt(job, untilMs);
+    },
     async refuse(job, receiver) {
+      inHand.delete(nameOf(job.entry));
       if (await recorded(job, () => handOn(job, receiver))) {
         await recorded(job, () => settle(job, { status: 'done' }));
         return;
@@ -110,8 +123,33 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     });
   }
 
-  function remember({ service, id }: OutboxEntry): void {
-    said.add(`${service} ${id}`);
+  /**
+   * The firing and the resolve of an episode go out together while the firing has not arrived: apart, they could
+   * overtake each other, or a resolve could speak of what its receiver never heard.
+   * @returns when to look again, because the other end is still in the outbox and not in hand; null otherwise
+   */
+  async function apartUntil(
+    job: Job,
+    other: 'firing' | 'resolved',
+    beside: ReadonlySet<string> = inHand,
+  ): Promise<number | null> {
+    if (job.lease === null) return null;
+    const { service } = job.entry;
+    const id = siblingId(job, other);
+    const name = nameOf({ service, id });
+    if (inHand.has(name) || beside.has(name)) return null;
+    try {
+      const atMs = await ledger.claimableAt(service, id);
+      if (atMs === null) return null;
+      const now = nowMs();
+      return Math.min(Math.max(atMs, now + TOGETHER_MIN_MS), now + options.sweepMs);
+    } catch {
+      return null;
+    }
+  }
+
+  function remember(entry: OutboxEntry): void {
+    said.add(nameOf(entry));
     for (const oldest of said) {
       if (said.size <= SAID_MAX) break;
       said.delete(oldest);
@@ -177,13 +215,19 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function take(service: string): Promise<void> {
     const now = nowMs();
     const claimed = await ledger.claim({ service, nowMs: now, leaseMs, limit: CLAIM_LIMIT });
+    const beside = new Set(claimed.map(({ entry }) => nameOf(entry)));
     for (const one of claimed) {
-      if (said.has(`${service} ${one.entry.id}`)) {
+      if (said.has(nameOf(one.entry))) {
         const { entry, token } = one;
         await ledger.settle({ service, id: entry.id, token, settlement: { status: 'done' } });
         continue;
       }
       const job = leased(one, now + leaseMs);
+      const untilMs = job?.alert.kind === 'resolved' ? await apartUntil(job, 'firing', beside) : null;
+      if (job && untilMs !== null) {
+        await deps.retryAt(job, untilMs);
+        continue;
+      }
       if (job && carry(job)) continue;
       const { entry, token } = one;
       const reason = job ? 'unknown-receiver' : 'unreadable';
@@ -202,6 +246,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function carry(job: Job): boolean {
     const lane = lanes.get(job.entry.receiver);
+    if (lane && job.lease) inHand.add(nameOf(job.entry));
     lane?.add(job);
     return lane !== undefined;
   }
@@ -234,6 +279,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (const receiver of receivers) receiver.notifier.close();
     },
   };
+}
+
+function nameOf({ service, id }: Pick<OutboxEntry, 'service' | 'id'>): string {
+  return `${service} ${id}`;
 }
 
 async function readStates(

@@ -20,6 +20,8 @@ export interface LaneDeps {
   /** None of these rejects: what cannot be recorded comes back when its lease runs out. */
   done(job: Job): Promise<void>;
   retryAt(job: Job, dueAtMs: number): Promise<void>;
+  /** A job that has nothing to add any more by itself. */
+  outdated(job: Job): Promise<void>;
   /** Hands the job to the receiver's fallback, or records that there is none; then it is done here. */
   refuse(job: Job, receiver: MessageReceiver): Promise<void>;
 }
@@ -106,7 +108,8 @@ export class Lane {
     const merged: Merged = merge(byAge, await states(inStore), this.#undelivered);
     for (const job of merged.outdated) {
       this.#missed(job);
-      await this.#finish(job);
+      this.#failed.delete(job.entry.id);
+      await this.#deps.outdated(job);
     }
     for (let i = 0; i < merged.parcels.length; ) {
       // One alert that the receiver chokes on must not hold up those beside it: after some failures a single one

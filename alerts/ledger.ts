@@ -64,6 +64,12 @@ export interface Ledger {
     readonly settlement: Settlement;
   }): Promise<boolean>;
 
+  /**
+   * @returns from when an entry may be claimed: when it is due and nobody's lease holds it; null when it is not in
+   * the outbox
+   */
+  claimableAt(service: string, id: string): Promise<number | null>;
+
   /** Number of entries in a service's outbox and creation time of the oldest one (null when empty). */
   backlog(service: string): Promise<{ readonly depth: number; readonly oldestCreatedAtMs: number | null }>;
 }

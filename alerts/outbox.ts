@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Alert, alertSchema } from './alert.ts';
+import { type Alert, alertSchema, entryId } from './alert.ts';
 import type { ClaimedEntry, OutboxEntry } from './ledger.ts';
 import type { Announcement } from './policy.ts';
 
@@ -33,7 +33,19 @@ export function toEntry({ id, receiver, alert }: Announcement): OutboxEntry {
 /** The copy for a fallback: an id of its own, so that a repeated refusal queues it once. */
 export function toFallback(job: Job, fallback: string): OutboxEntry {
   const body: Body = { version: 1, alert: job.alert, insteadOf: job.entry.receiver };
-  return { ...job.entry, id: `${job.entry.id}/instead/${fallback}`, receiver: fallback, body };
+  return { ...job.entry, id: insteadId(job.entry.id, fallback), receiver: fallback, body };
+}
+
+function insteadId(id: string, fallback: string): string {
+  return `${id}/instead/${fallback}`;
+}
+
+/** The id of the entry that tells the same receiver of the other end of the job's episode. */
+export function siblingId({ entry, alert, insteadOf }: Job, kind: 'firing' | 'resolved'): string {
+  const sibling = { ...alert, kind };
+  return insteadOf === null
+    ? entryId(sibling, entry.receiver)
+    : insteadId(entryId(sibling, insteadOf), entry.receiver);
 }
 
 /** undefined when another version wrote the entry. */

@@ -16,6 +16,7 @@ import type { MessageReceiver, MirrorReceiver, Receiver } from './receiver.ts';
 import type { AlertSettings } from './settings.ts';
 import { type Standing, standingsOf } from './standing.ts';
 import { type TestResult, testNotify } from './test-notify.ts';
+import type { Timing } from './timing.ts';
 
 export interface AlertingOptions {
   readonly ledger: Ledger;
@@ -32,33 +33,12 @@ export interface AlertingOptions {
   readonly observer: DeliveryObserver;
   /** Decides and logs; tells nobody and remembers nothing beyond this process. */
   readonly dryRun: boolean;
-  readonly timing?: Partial<Timing>;
+  readonly timing: Timing;
 }
-
-export interface Timing {
-  /** How long a message waits for company, so that many services at once are one message. */
-  readonly groupWaitMs: number;
-  readonly sendTimeoutMs: number;
-  /** How long an entry belongs to the daemon that took it; a daemon that dies delays it by as much. */
-  readonly leaseMs: number;
-  readonly sweepMs: number;
-  /** Between two showings to an Alertmanager. */
-  readonly resendMs: number;
-  /** How long a decision that the store does not take waits before it is sent all the same. */
-  readonly directAfterMs: number;
-}
-
-export const DEFAULT_TIMING: Timing = {
-  groupWaitMs: 3_000,
-  sendTimeoutMs: 20_000,
-  leaseMs: 60_000,
-  sweepMs: 5_000,
-  resendMs: 60_000,
-  directAfterMs: 15_000,
-};
 
 /** Times a decision is made anew because another daemon decided first; each time the state is read again. */
 const DECIDE_ATTEMPTS = 10;
+
 export interface AlertingStatus {
   readonly firing: readonly { readonly service: string; readonly step: Step; readonly severity: Severity }[];
   /** null when the store did not answer. */
@@ -95,8 +75,7 @@ export interface Alerting {
 }
 
 export function createAlerting(options: AlertingOptions): Alerting {
-  const { log, nowMs, random, observer, receivers, dryRun, settings } = options;
-  const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const { log, nowMs, random, observer, receivers, dryRun, settings, timing } = options;
   const routes = receivers.map((receiver) => receiver.route);
   const byMessage = receivers.filter((one): one is MessageReceiver => one.kind === 'message');
   const byMirror = receivers.filter((one): one is MirrorReceiver => one.kind === 'mirror');

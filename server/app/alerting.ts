@@ -4,6 +4,7 @@ import type { Sight } from '../../alerts/input.ts';
 import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
 import { type Alerting, createAlerting } from '../../alerts/pipeline.ts';
 import { sightOf } from '../../alerts/sight.ts';
+import { timingOf } from '../../alerts/timing.ts';
 import { whereOf } from '../../alerts/where.ts';
 import { emptyFacts, LATE_SLOT_MINUTES, MINUTE_MS } from '../../sla/facts.ts';
 import { monthAt, serviceMonth } from '../../sla/month.ts';
@@ -55,7 +56,7 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
       failed: (receiver, reason) => metrics.notificationsFailed.add({ receiver, reason }),
     },
     dryRun: config.dryRun,
-    timing: { groupWaitMs: config.groupWaitMs },
+    timing: timingOf(config),
   });
   const deadMansSwitch =
     config.deadMansSwitch &&

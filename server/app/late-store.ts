@@ -79,6 +79,7 @@ export async function openLate({ open, log, random }: LateStoreOptions): Promise
       commit: async (request) => there().ledger.commit(request),
       claim: async (request) => there().ledger.claim(request),
       settle: async (request) => there().ledger.settle(request),
+      claimableAt: async (service, id) => there().ledger.claimableAt(service, id),
       backlog: async (service) => there().ledger.backlog(service),
     },
     storeId: async () => there().storeId(),

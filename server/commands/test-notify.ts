@@ -1,5 +1,4 @@
 import { openReceivers } from '../../alerts/notify/open.ts';
-import { DEFAULT_TIMING } from '../../alerts/pipeline.ts';
 import { type TestResult, testNotify } from '../../alerts/test-notify.ts';
 import { nearestWord } from '../../sla/nearest.ts';
 import { quote } from '../../sla/text.ts';
@@ -46,7 +45,7 @@ async function runTestNotify(args: readonly string[], io: CommandIo): Promise<Ex
     const results = await testNotify(receivers, {
       ...(receiver === undefined ? {} : { receiver }),
       nowMs: io.now(),
-      timeoutMs: DEFAULT_TIMING.sendTimeoutMs,
+      timeoutMs: alerting.sendTimeoutMs,
     });
     if (results.length === 0) throw unknownReceiver(receiver ?? '', names);
     for (const result of results) await write(io.stdout, `${resultText(result)}\n`);

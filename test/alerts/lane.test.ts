@@ -46,6 +46,7 @@ it('a lane whose delivery throws gives back what it held and serves what comes l
     },
     done: async ({ entry }) => void said.push(`done ${entry.id}`),
     retryAt: async ({ entry }, dueAtMs) => void said.push(`again ${entry.id} ${dueAtMs - NOW_MS}`),
+    outdated: async ({ entry }) => void said.push(`outdated ${entry.id}`),
     refuse: async () => {},
   };
   const lane = new Lane(receiver, deps);

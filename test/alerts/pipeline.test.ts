@@ -64,6 +64,7 @@ function deadAfter(ledger: Store['ledger'], calls: number): Store['ledger'] {
     commit: (request) => alive(() => ledger.commit(request)),
     claim: (request) => alive(() => ledger.claim(request)),
     settle: (request) => alive(() => ledger.settle(request)),
+    claimableAt: (service, id) => alive(() => ledger.claimableAt(service, id)),
     backlog: (service) => alive(() => ledger.backlog(service)),
   };
 }
@@ -201,6 +202,7 @@ describe.each(Object.keys(STORES))('alerting on %s', (name) => {
         return never();
       },
       settle: never,
+      claimableAt: never,
       backlog: never,
     };
     const dead = rigOf({ ledger: gone, journal: store.journal }, { receivers: [hook(peer)] }, clock);
@@ -455,6 +457,7 @@ describe('alerting', () => {
       load: (service) => store.ledger.load(service),
       claim: (request) => store.ledger.claim(request),
       settle: (request) => unless(() => store.ledger.settle(request)),
+      claimableAt: (service, id) => store.ledger.claimableAt(service, id),
       backlog: (service) => store.ledger.backlog(service),
       commit: (request) => unless(() => store.ledger.commit(request)),
     };
@@ -493,6 +496,7 @@ describe('alerting', () => {
       load: (service) => unless(() => store.ledger.load(service)),
       claim: (request) => unless(() => store.ledger.claim(request)),
       settle: (request) => unless(() => store.ledger.settle(request)),
+      claimableAt: (service, id) => unless(() => store.ledger.claimableAt(service, id)),
       backlog: (service) => unless(() => store.ledger.backlog(service)),
       commit: (request) => unless(() => store.ledger.commit(request)),
     };
@@ -523,6 +527,7 @@ describe('alerting', () => {
       load: (service) => store.ledger.load(service),
       claim: (request) => store.ledger.claim(request),
       settle: (request) => store.ledger.settle(request),
+      claimableAt: (service, id) => store.ledger.claimableAt(service, id),
       backlog: (service) => store.ledger.backlog(service),
       commit: (request) => (isAway ? Promise.reject(new Error('no answer')) : store.ledger.commit(request)),
     };
@@ -545,6 +550,7 @@ describe('alerting', () => {
       load: (service) => store.ledger.load(service),
       claim: (request) => store.ledger.claim(request),
       settle: (request) => store.ledger.settle(request),
+      claimableAt: (service, id) => store.ledger.claimableAt(service, id),
       backlog: (service) => store.ledger.backlog(service),
       commit: (request) => (isDown ? Promise.reject(new Error('no answer')) : store.ledger.commit(request)),
     };

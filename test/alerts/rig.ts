@@ -5,6 +5,7 @@ import { alertingSchema } from '../../alerts/config.ts';
 import type { Log } from '../../alerts/log.ts';
 import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
 import { type Alerting, type AlertingOptions, createAlerting } from '../../alerts/pipeline.ts';
+import { type Timing, timingOf } from '../../alerts/timing.ts';
 import { openLmdbStore } from '../../server/store/lmdb/lmdb-store.ts';
 import { openRedisStore } from '../../server/store/redis/redis-store.ts';
 import type { Store } from '../../server/store/store.ts';
@@ -48,7 +49,8 @@ export interface Rig {
 export function rigOf(
   store: Pick<Store, 'ledger' | 'journal'>,
   config: object,
-  options: Partial<AlertingOptions> & Pick<AlertingOptions, 'nowMs'>,
+  options: Partial<Omit<AlertingOptions, 'timing'>> &
+    Pick<AlertingOptions, 'nowMs'> & { readonly timing?: Partial<Timing> },
 ): Rig {
   const parsed = alertingSchema.parse(config);
   const counted: string[] = [];
@@ -72,7 +74,11 @@ export function rigOf(
     },
     dryRun: false,
     ...rest,
-    timing: { groupWaitMs: 20, sendTimeoutMs: 3_000, leaseMs: 15_000, sweepMs: 50, ...timing },
+    timing: {
+      ...timingOf(parsed),
+      ...{ groupWaitMs: 20, sendTimeoutMs: 3_000, leaseMs: 15_000, sweepMs: 50 },
+      ...timing,
+    },
   });
   return { alerting, counted, lines };
 }

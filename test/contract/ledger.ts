@@ -231,6 +231,18 @@ export function describeLedger(name: string, open: OpenStore): void {
         expect(again.attempts).toBe(1);
       });
 
+      it('and the time at which an entry is due tell from when it may be claimed', async () => {
+        const service = await queue('a');
+        expect(await store.ledger.claimableAt(service, 'a')).toBeLessThanOrEqual(NOW_MS);
+        const first = await one(service);
+        expect(await store.ledger.claimableAt(service, 'a')).toBe(NOW_MS + 1_000);
+        await settle(service, first, NOW_MS + 300);
+        expect(await store.ledger.claimableAt(service, 'a')).toBe(NOW_MS + 300);
+        await settle(service, await one(service, NOW_MS + 300));
+        expect(await store.ledger.claimableAt(service, 'a')).toBeNull();
+        expect(await store.ledger.claimableAt(freshService(), 'a')).toBeNull();
+      });
+
       it('is settled the same way when the call is repeated', async () => {
         const service = await queue('a', 'b');
         const [a, b] = await claim(service);

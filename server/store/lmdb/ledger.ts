@@ -113,6 +113,14 @@ export class LmdbLedger implements Ledger {
     });
   }
 
+  async claimableAt(service: string, id: string): Promise<number | null> {
+    assertService(service);
+    const bytes = await this.#transactions.read(() => this.#env.outbox.get(textKey(service, id)));
+    if (bytes === undefined) return null;
+    const { dueAtMs, leaseUntilMs } = JSON.parse(bytes.toString()) as Message;
+    return Math.max(dueAtMs, leaseUntilMs);
+  }
+
   async backlog(
     service: string,
   ): Promise<{ readonly depth: number; readonly oldestCreatedAtMs: number | null }> {

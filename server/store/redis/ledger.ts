@@ -78,6 +78,14 @@ export class RedisLedger implements Ledger {
     return Number(await this.#redis.run(SCRIPTS.settle, keys, args)) === 1;
   }
 
+  async claimableAt(service: string, id: string): Promise<number | null> {
+    assertService(service);
+    const stored = (await this.#redis.call('HGET', this.#keys.outbox(service), id)) as string | null;
+    if (stored === null) return null;
+    const [due, leaseUntil] = stored.split(' ', 2);
+    return Math.max(Number(due), Number(leaseUntil));
+  }
+
   async backlog(
     service: string,
   ): Promise<{ readonly depth: number; readonly oldestCreatedAtMs: number | null }> {
