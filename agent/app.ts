@@ -138,6 +138,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         origins: options.origins ?? [],
         receiver,
         spool,
+        clock,
         metrics,
         log,
         health: () => ({

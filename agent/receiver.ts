@@ -35,19 +35,23 @@ export class Receiver {
     this.#options = options;
   }
 
-  /** @param record parsed JSON; durable once the spool's `commit` says so */
-  receive(record: unknown, source: Source): Received {
-    return this.#take(parseOutcome(record, this.#defaults()), source);
+  /**
+   * @param record      parsed JSON; durable once the spool's `commit` says so
+   * @param clockGapMs  how far our clock is ahead of the sender's, where that is known
+   */
+  receive(record: unknown, source: Source, clockGapMs = 0): Received {
+    return this.#take(parseOutcome(record, this.#defaults(clockGapMs)), source);
   }
 
   /** @param line JSON text of one record, its length bounded by the caller */
-  receiveLine(line: string, source: Source): Received {
-    return this.#take(parseOutcomeText(line, this.#defaults()), source);
+  receiveLine(line: string, source: Source, clockGapMs = 0): Received {
+    return this.#take(parseOutcomeText(line, this.#defaults(clockGapMs)), source);
   }
 
-  #defaults() {
+  #defaults(clockGapMs: number) {
     const { service, clock } = this.#options;
-    return service === undefined ? { nowMs: clock.nowMs() } : { service, nowMs: clock.nowMs() };
+    const nowMs = clock.nowMs();
+    return service === undefined ? { nowMs, clockGapMs } : { service, nowMs, clockGapMs };
   }
 
   #take(parsed: ParsedOutcome, source: Source): Received {

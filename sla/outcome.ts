@@ -63,6 +63,8 @@ export interface OutcomeDefaults {
   readonly service?: string;
   /** For records without `at`. */
   readonly nowMs?: number;
+  /** Added to every `at`: how far our clock is ahead of the sender's. Whole; default 0. */
+  readonly clockGapMs?: number;
   /** Of `at`: minMs included, maxMs excluded. */
   readonly bounds?: { readonly minMs: number; readonly maxMs: number };
 }
@@ -174,9 +176,10 @@ function readStart(at: unknown, defaults: OutcomeDefaults): number | ParsedOutco
     return defaults.nowMs ?? missing('at', 'write when the request started, as RFC 3339 with an offset');
   }
   const bounds = defaults.bounds ?? OUTCOME_LIMITS;
+  const gapMs = defaults.clockGapMs ?? 0;
   if (typeof at === 'number') {
     if (!Number.isInteger(at)) return invalid('at', at, 'write whole epoch milliseconds');
-    if (at >= bounds.minMs && at < bounds.maxMs) return at;
+    if (at + gapMs >= bounds.minMs && at + gapMs < bounds.maxMs) return at + gapMs;
     return outOfRange(at, bounds, unitHint(at, bounds));
   }
   const atMs = typeof at === 'string' ? parseInstant(at) : undefined;
@@ -184,7 +187,7 @@ function readStart(at: unknown, defaults: OutcomeDefaults): number | ParsedOutco
     const rule = 'write RFC 3339 with an offset, like 2026-11-03T02:00:00.120Z, or epoch milliseconds';
     return invalid('at', at, rule);
   }
-  if (atMs >= bounds.minMs && atMs < bounds.maxMs) return atMs;
+  if (atMs + gapMs >= bounds.minMs && atMs + gapMs < bounds.maxMs) return atMs + gapMs;
   return outOfRange(at, bounds, "correct the sender's clock or the text");
 }
 

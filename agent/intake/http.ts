@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
 import type { Refusal, Spool } from '../spool/spool.ts';
 import { Bodies, inflate } from './body.ts';
 import { readRecords } from './records.ts';
+import { readClockGapMs } from './sent-at.ts';
 import { type TakenEach, takeEach } from './take-each.ts';
 
 const HTTP_BOUNDS = {
@@ -28,6 +30,7 @@ export interface HttpIntakeOptions {
   readonly origins: readonly string[];
   readonly receiver: Receiver;
   readonly spool: Spool;
+  readonly clock: Clock;
   readonly metrics: AgentMetrics;
   readonly log: Log;
   readonly health: () => { readonly isHealthy: boolean; readonly body: object };
@@ -89,6 +92,8 @@ async function answer(
       return fail(response, { status: 403, code: 'ORIGIN_REFUSED', message });
     }
     response.setHeader('Access-Control-Allow-Origin', origin);
+    // Otherwise a page cannot see it, and comes back too early.
+    response.setHeader('Access-Control-Expose-Headers', 'Retry-After');
     response.setHeader('Vary', 'Origin');
   }
   if (path === '/v1/outcomes') {
@@ -115,9 +120,16 @@ async function answer(
 async function takeOutcomes(
   request: IncomingMessage,
   response: ServerResponse,
-  { spool, receiver }: HttpIntakeOptions,
+  { spool, receiver, clock }: HttpIntakeOptions,
   bodies: Bodies,
 ): Promise<Failure | undefined> {
+  // Before the body, whose way may be long.
+  const clockGapMs = readClockGapMs(request.url ?? '', clock.nowMs());
+  if (clockGapMs === undefined) {
+    const message =
+      "sentAt is no time; write the sender's clock in whole epoch milliseconds, or leave it out";
+    return { status: 400, code: 'SENT_AT_INVALID', field: 'sentAt', message };
+  }
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
   if (type !== '' && !CONTENT_TYPES.has(type)) {
     const message = `content type ${type}: send application/json or application/x-ndjson`;
@@ -151,8 +163,8 @@ async function takeOutcomes(
   const take = (index: number): boolean => {
     const one =
       records.kind === 'lines'
-        ? receiver.receiveLine(records.lines[index]!, 'http')
-        : receiver.receive(records.values[index], 'http');
+        ? receiver.receiveLine(records.lines[index]!, 'http', clockGapMs)
+        : receiver.receive(records.values[index], 'http', clockGapMs);
     received.push(one);
     return one.status !== 'rejected';
   };

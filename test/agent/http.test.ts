@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningAgent, startAgent } from '../../agent/app.ts';
+import { readClockGapMs } from '../../agent/intake/sent-at.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 
@@ -142,10 +143,65 @@ describe('POST /v1/outcomes', () => {
     expect((await post(JSON.stringify(ok))).status).toBe(202);
   });
 
+  it('books an outcome by its own clock when the sender says what the sender’s reads', async () => {
+    const hoursMs = 3_600_000;
+    const nowMs = Date.now();
+    const at = (ms: number) => ({ ...ok, at: ms });
+    // Two hours ahead, three behind, and a flat battery: each entered a minute before it reported.
+    for (const theirsMs of [nowMs + 2 * hoursMs, nowMs - 3 * hoursMs, 1_000_000]) {
+      const [time, text] = [theirsMs - 60_000, new Date(theirsMs - 60_000).toISOString()];
+      const body = `${JSON.stringify(at(time))}\n${JSON.stringify({ ...ok, at: text })}\n`;
+      const type = 'application/x-ndjson';
+      const lines = await fetch(url(`/v1/outcomes?sentAt=${theirsMs}`), {
+        method: 'POST',
+        body,
+        headers: { 'content-type': type },
+      });
+      expect(await lines.json()).toMatchObject({ accepted: 2 });
+    }
+    const list = await fetch(url(`/v1/outcomes?sentAt=${nowMs - hoursMs}`), {
+      method: 'POST',
+      // Without a time of its own it is booked at the agent's, whatever the sender's clock says.
+      body: JSON.stringify([at(nowMs - hoursMs - 60_000), ok]),
+    });
+    expect(await list.json()).toMatchObject({ accepted: 2 });
+    await waitFor('eight outcomes', () => peer.totals().ok === 8);
+    const frames = [...peer.books.values()]
+      .flat()
+      .flatMap((frame) => (frame.type === 'batch' ? frame.cells : []));
+    const minutes = frames.map((cell) => cell.minute - Math.floor(nowMs / 60_000));
+    expect(Math.min(...minutes)).toBe(-1);
+    expect(Math.max(...minutes)).toBeLessThanOrEqual(1);
+  });
+
+  it('refuses a sender’s clock that is no time, and with it nothing that could be sent again', async () => {
+    for (const wrong of ['soon', '1.5', '', '12345678901234567']) {
+      const response = await fetch(url(`/v1/outcomes?sentAt=${wrong}`), {
+        method: 'POST',
+        body: JSON.stringify(ok),
+      });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ error: { code: 'SENT_AT_INVALID', field: 'sentAt' } });
+    }
+  });
+
+  it('corrects from five seconds on', () => {
+    const nowMs = 1_790_000_000_000;
+    const gap = (sentAtMs: number) => readClockGapMs(`/v1/outcomes?x=1&sentAt=${sentAtMs}`, nowMs);
+    expect(gap(nowMs - 4_999)).toBe(0);
+    expect(gap(nowMs + 4_999)).toBe(0);
+    expect(gap(nowMs - 5_000)).toBe(5_000);
+    expect(gap(nowMs + 5_000)).toBe(-5_000);
+    expect(gap(-1)).toBe(nowMs + 1);
+    expect(readClockGapMs('/v1/outcomes', nowMs)).toBe(0);
+    expect(readClockGapMs('/v1/outcomes?sent=5', nowMs)).toBe(0);
+  });
+
   it('lets only the listed pages report', async () => {
     const own = await post(JSON.stringify(ok), { origin: 'https://app.example.com' });
     expect(own.status).toBe(202);
     expect(own.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+    expect(own.headers.get('access-control-expose-headers')).toBe('Retry-After');
     expect(await post(JSON.stringify(ok), { origin: 'https://evil.example.com' })).toMatchObject({
       status: 403,
     });
