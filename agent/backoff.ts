@@ -1,7 +1,8 @@
 export interface BackoffSettings {
+  /** Length of the first round; a daemon that says how many agents it has sets another. */
   readonly baseMs: number;
   readonly maxMs: number;
-  /** A connection that lasted this long starts the count anew. */
+  /** A connection that lasted this long starts the rounds anew. */
   readonly stableMs: number;
   /** Waited at least after what will not mend by itself soon: a refused token, a fence. */
   readonly longMs: number;
@@ -13,27 +14,49 @@ export const BACKOFF: BackoffSettings = { baseMs: 500, maxMs: 60_000, stableMs: 
 const ASKED_MAX_MS = 15 * 60_000;
 
 /**
- * How long to wait before the next connection. Uniform in 0..min(max, base x 2^n) from the first retry on:
- * a thousand agents that lost their daemon in the same instant must not come back in the same instant.
+ * How long to wait before the next connection.
+ *
+ * Time after a lost connection is cut into rounds, each twice as long as the one before, and an agent tries once in
+ * each, at the same place: a share of the round that is drawn when the connection is lost. A thousand agents that
+ * lost their daemon in the same instant are thereby spread evenly over every round, and whenever the daemon is back
+ * it meets no more of them in a second than a second is of the round. Drawing each wait anew does not do that: the
+ * second tries of some fall among the first tries of others, and after an outage about as long as the round up to
+ * three times as many come at once.
  */
 export class Backoff {
   readonly #settings: BackoffSettings;
   readonly #random: () => number;
-  #failures = 0;
+  #baseMs: number;
+  /** Of the round in which the last try was; 0 = no connection was lost. */
+  #roundMs = 0;
+  /** Place in every round, from 0 to 1. */
+  #place = 0;
 
   /** @param random uniform in [0, 1) */
   constructor(settings: BackoffSettings, random: () => number) {
     this.#settings = settings;
     this.#random = random;
+    this.#baseMs = settings.baseMs;
+  }
+
+  /**
+   * The daemon says how long the first round must be for all of its agents. It is shortened only after a stable
+   * connection: a daemon that has just started sees its first agents and believes that they are few.
+   */
+  spreadOver({ spreadMs, lastedMs }: { spreadMs: number; lastedMs: number }): void {
+    const { baseMs, maxMs, stableMs } = this.#settings;
+    const asked = Math.min(Math.max(spreadMs, baseMs), maxMs);
+    if (asked > this.#baseMs || lastedMs >= stableMs) this.#baseMs = asked;
   }
 
   /** After a connection that failed or ended; `lastedMs` is 0 when there was no welcome. */
   nextMs(lastedMs: number): number {
-    const { baseMs, maxMs, stableMs } = this.#settings;
-    if (lastedMs >= stableMs) this.#failures = 0;
-    const ceilingMs = Math.min(maxMs, baseMs * 2 ** this.#failures);
-    this.#failures += 1;
-    return this.#random() * ceilingMs;
+    if (lastedMs >= this.#settings.stableMs) this.#roundMs = 0;
+    if (this.#roundMs === 0) this.#place = this.#random();
+    // What is left of the last round, then as much of the next.
+    const left = (1 - this.#place) * this.#roundMs;
+    this.#roundMs = Math.min(Math.max(2 * this.#roundMs, this.#baseMs), this.#settings.maxMs);
+    return left + this.#place * this.#roundMs;
   }
 
   /** After what will not mend by itself soon. */
@@ -41,9 +64,15 @@ export class Backoff {
     return this.#settings.longMs * (1 + this.#random() / 4);
   }
 
-  /** When the peer named a time: that, and a random part on top so that all who were told do not obey at once. */
-  askedMs(afterMs: number, spreadMs: number): number {
-    return Math.min(afterMs, ASKED_MAX_MS) + this.#random() * Math.min(spreadMs, ASKED_MAX_MS);
+  /**
+   * When the peer named a time: that, and a random part on top so that all who were told do not obey at once. It is
+   * a round as well: who then finds the daemon still away is as evenly spread in the next one.
+   * @param spreadMs as the peer asks; left out, as long as the first round and at least a quarter of `afterMs`
+   */
+  askedMs(afterMs: number, spreadMs = Math.max(this.#baseMs, afterMs / 4)): number {
+    this.#place = this.#random();
+    this.#roundMs = Math.min(spreadMs, ASKED_MAX_MS);
+    return Math.min(afterMs, ASKED_MAX_MS) + this.#place * this.#roundMs;
   }
 }
 

@@ -50,6 +50,8 @@ export interface ConnectionEvents {
   /** Batches that the daemon needs are no longer here. */
   gone(gap: Gap): void;
   clockMeasured(offset: ClockOffset): void;
+  /** Over how long the daemon wants its agents spread when they come back; see `Backoff`. */
+  spreadTold(told: { readonly spreadMs: number; readonly lastedMs: number }): void;
 }
 
 /**
@@ -169,6 +171,8 @@ export class Connection {
       this.#options.on.clockMeasured(this.#clockOffset);
     } else if (frame.type === 'ping') {
       this.#send({ type: 'pong', t0: frame.t0, t1: receivedAtMs, t2: this.#options.clock.nowMs() });
+      const { spreadMs } = frame;
+      if (spreadMs !== undefined) this.#options.on.spreadTold({ spreadMs, lastedMs: this.#lastedMs() });
     } else {
       this.#pendingFrames = this.#pendingFrames
         .then(() => this.#obey(frame, receivedAtMs))
@@ -321,10 +325,13 @@ export class Connection {
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers.clear();
     this.#leave();
-    const { clock } = this.#options;
-    const lastedMs = this.#welcomedAtMs === undefined ? 0 : clock.monotonicMs() - this.#welcomedAtMs;
+    const lastedMs = this.#lastedMs();
     const outweighs = retry.kind === 'backoff' || (retry.kind === 'long' && this.#retry?.kind === 'backoff');
     this.#settle({ result, message, retry: outweighs ? (this.#retry ?? retry) : retry, lastedMs });
+  }
+
+  #lastedMs(): number {
+    return this.#welcomedAtMs === undefined ? 0 : this.#options.clock.monotonicMs() - this.#welcomedAtMs;
   }
 
   #leave(): void {

@@ -17,7 +17,7 @@ export type Retry =
   | { readonly kind: 'backoff' }
   /** It will not mend by itself soon. */
   | { readonly kind: 'long' }
-  | { readonly kind: 'asked'; readonly afterMs: number; readonly spreadMs: number }
+  | { readonly kind: 'asked'; readonly afterMs: number; readonly spreadMs?: number }
   /** The daemon has other batches under our numbers; those up to `counted` are in its books as ours. */
   | { readonly kind: 'reidentify'; readonly counted: number };
 
@@ -41,8 +41,7 @@ export function endingOfStatus(
   if (statusCode === 429 || statusCode === 503) {
     const afterMs = readRetryAfterMs(headers['retry-after'], nowMs);
     if (afterMs === undefined) return { result: 'busy', message, retry: { kind: 'backoff' } };
-    const spreadMs = Math.max(1_000, afterMs / 4);
-    return { result: 'busy', message, retry: { kind: 'asked', afterMs, spreadMs } };
+    return { result: 'busy', message, retry: { kind: 'asked', afterMs } };
   }
   const isAboutToken = statusCode === 401 || statusCode === 403;
   return { result: isAboutToken ? 'unauthorized' : 'refused', message, retry: { kind: 'long' } };

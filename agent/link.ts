@@ -162,6 +162,7 @@ export class Link {
           metrics.count('outcomesLost', gap.outcomes, gap.reason);
           log.error(gap, 'the daemon lacks batches that are no longer here');
         },
+        spreadTold: (told) => this.#backoff.spreadOver(told),
         clockMeasured: ({ estimate }) => {
           this.#estimate = estimate;
           if (!estimate || !this.#options.correctsClock) return;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CAUSES } from '../sla/cause.ts';
+import { CALLBACK_MEASURES, type CallbackMeasure } from '../sla/facts.ts';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { LIMITS } from './limits.ts';
 
@@ -29,6 +30,9 @@ export function isLabel(value: unknown): value is string {
 /**
  * One counted fact: `n` outcomes of one service, minute, region, platform, result, cause and code.
  * `cause` and `code` are '' when `result` is 'ok'. `code` is `code` or `code/extraCode` as text.
+ *
+ * A cell whose result is 'entered' or 'left' counts no outcomes but the vendor's callbacks of that name. They say
+ * nothing of where or how, so its labels are all ''; its minute is the vendor's, which no clock correction moves.
  */
 export const cellSchema = z
   .strictObject({
@@ -36,16 +40,24 @@ export const cellSchema = z
     minute: z.int().min(0),
     region: label,
     platform: label,
-    result: z.enum(['ok', 'failed']),
+    result: z.enum(['ok', 'failed', ...CALLBACK_MEASURES]),
     cause: z.enum([...CAUSES, '']),
     code: label,
     n: z.int().min(1).max(LIMITS.countPerCell),
   })
-  .refine((cell) => (cell.result === 'ok') === (cell.cause === ''), {
+  .refine((cell) => (cell.result === 'failed') === (cell.cause !== ''), {
     path: ['cause'],
-    message: "a failed outcome has a cause and an 'ok' one has ''",
+    message: "a failed outcome has a cause and every other cell has ''",
+  })
+  .refine((cell) => !isCallback(cell.result) || `${cell.region}${cell.platform}${cell.code}` === '', {
+    path: ['result'],
+    message: 'a cell of callbacks has no region, platform or code',
   });
 export type Cell = z.infer<typeof cellSchema>;
+
+export function isCallback(result: string): result is CallbackMeasure {
+  return result === 'entered' || result === 'left';
+}
 
 /** Outcomes that an agent accepted and could not keep, by reason. */
 export const lostSchema = z.record(label, z.int().min(0));
@@ -104,6 +116,11 @@ export const skipSchema = z
   .refine((skip) => skip.from <= skip.to, { path: ['to'], message: 'is below from' });
 
 export const pingSchema = z.strictObject({ type: z.literal('ping'), t0: epochMs });
+/**
+ * The daemon's own also says how widely its agents are to be spread should they lose it: each comes back at a random
+ * instant within `spreadMs`. Only the daemon knows how many they are.
+ */
+export const daemonPingSchema = pingSchema.extend({ spreadMs: z.int().min(0).optional() });
 export const pongSchema = z.strictObject({ type: z.literal('pong'), t0: epochMs, t1: epochMs, t2: epochMs });
 
 export const welcomeSchema = z.strictObject({
@@ -161,7 +178,7 @@ export const daemonFrameSchema = z.union([
   ackSchema,
   nackSchema,
   drainSchema,
-  pingSchema,
+  daemonPingSchema,
   pongSchema,
 ]);
 

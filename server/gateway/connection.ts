@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import { readClock } from './clock.ts';
 import type { GatewayLimits, GatewayObserver, Grant, RefusalReason } from './options.ts';
 import type { OwedAcks } from './owed-acks.ts';
+import { VISITS_PER_HEARTBEAT } from './rounds.ts';
 import type { Turns, TurnTaker } from './turns.ts';
 
 /** Bytes of a close reason, by RFC 6455. */
@@ -44,6 +45,8 @@ export interface ConnectionContext {
   readonly nowMs: () => number;
   readonly log: Log;
   isDraining(): boolean;
+  /** Over how long the agents connected now should spread when they come back. */
+  spreadMs(): number;
   greeted(connection: Connection): void;
 }
 
@@ -65,7 +68,9 @@ export class Connection implements SessionPeer, TurnTaker {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #wasHeard = true;
-  #missedBeats = 0;
+  #visits = 0;
+  /** Visits in a row before which nothing was heard. */
+  #silentVisits = 0;
   /** When the last ping left, by our clock; 0 when it was answered. */
   #pingedAtMs = 0;
   /** The last `applied` that the agent was told. */
@@ -91,7 +96,6 @@ export class Connection implements SessionPeer, TurnTaker {
   receive(data: RawData, isBinary: boolean): void {
     if (this.#state === 'closed') return;
     this.#wasHeard = true;
-    this.#missedBeats = 0;
     if (this.#context.isDraining()) return;
     // The server keeps the default binaryType, so a message is one Buffer.
     if (isBinary || !(data instanceof Buffer)) {
@@ -168,20 +172,22 @@ export class Connection implements SessionPeer, TurnTaker {
     this.close('conflict', reason, 'conflict');
   }
 
-  /** One visit in each heartbeat: a ping, or the end of a peer that does not answer. */
+  /** Several visits in each heartbeat: the end of a peer that is silent, and at the first of them a ping. */
   beat(): void {
     if (this.#state === 'closed') return;
     // A paused socket cannot be heard, and it was we who paused it.
-    if (!this.#wasHeard && !this.#socket.isPaused) this.#missedBeats += 1;
+    const isSilent = !this.#wasHeard && !this.#socket.isPaused;
+    this.#silentVisits = isSilent ? this.#silentVisits + 1 : 0;
     this.#wasHeard = false;
-    if (this.#missedBeats >= LIMITS.missedHeartbeats) {
+    if (this.#silentVisits >= LIMITS.missedHeartbeats * VISITS_PER_HEARTBEAT) {
       this.close('deadPeer', 'no heartbeat was answered', 'dead-peer');
       this.#socket.terminate();
       return;
     }
-    if (this.#state !== 'open') return;
+    this.#visits += 1;
+    if (this.#state !== 'open' || this.#visits % VISITS_PER_HEARTBEAT !== 1) return;
     this.#pingedAtMs = this.#context.nowMs();
-    this.send({ type: 'ping', t0: this.#pingedAtMs });
+    this.send({ type: 'ping', t0: this.#pingedAtMs, spreadMs: this.#context.spreadMs() });
   }
 
   send(frame: DaemonFrame): void {
@@ -317,7 +323,7 @@ export class Connection implements SessionPeer, TurnTaker {
       t2: nowMs(),
     });
     this.#pingedAtMs = nowMs();
-    this.send({ type: 'ping', t0: this.#pingedAtMs });
+    this.send({ type: 'ping', t0: this.#pingedAtMs, spreadMs: this.#context.spreadMs() });
     this.#context.turns.join(this);
   }
 

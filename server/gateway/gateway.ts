@@ -15,9 +15,13 @@ const CLOSE_WITHIN_MS = 5_000;
 /** Connections closed at once when the daemon stops, and the pause between two portions. */
 const DRAIN_PORTION = 200;
 const DRAIN_PAUSE_MS = 20;
-/** What agents are told when the daemon stops: come back after, and spread over about 500 a second. */
+/** What agents are told when the daemon stops: how long to stay away at least. */
 const DRAIN_AFTER_MS = 500;
-const DRAIN_SPREAD_MS = { perAgent: 2, least: 1_000, most: 30_000 } as const;
+/**
+ * Over how long agents come back, so that a hundred a second do: a restart is then met by 2,000 agents within 20 s,
+ * by no more than a twentieth of them in any second, and by one agent alone at once.
+ */
+const SPREAD_MS = { perAgent: 10, least: 500, most: 60_000 } as const;
 
 export interface Gateway {
   /** For the HTTP server's `upgrade` event. */
@@ -62,6 +66,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     refuse(socket, { reason: 'handshake', status: 400, code: 'HANDSHAKE_INVALID', message: error.message });
   });
 
+  const spreadMs = () => {
+    const { perAgent, least, most } = SPREAD_MS;
+    return Math.min(Math.max(connections.size * perAgent, least), most);
+  };
   const context: ConnectionContext = {
     ingest,
     turns,
@@ -73,6 +81,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     nowMs,
     log,
     isDraining: () => isDraining,
+    spreadMs,
     greeted: ({ services }) => {
       for (const service of services) agents.set(service, (agents.get(service) ?? 0) + 1);
     },
@@ -132,11 +141,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       const deadlineAtMs = performance.now() + deadlineMs;
       isDraining = true;
       rounds.stop();
-      const { perAgent, least, most } = DRAIN_SPREAD_MS;
-      const spreadMs = Math.min(Math.max(connections.size * perAgent, least), most);
-      for (const connection of connections) {
-        connection.send({ type: 'drain', afterMs: DRAIN_AFTER_MS, spreadMs });
-      }
+      const drain = { type: 'drain', afterMs: DRAIN_AFTER_MS, spreadMs: spreadMs() } as const;
+      for (const connection of connections) connection.send(drain);
       const left = () => Math.max(0, deadlineAtMs - performance.now());
       await within(left(), async () => {
         // An agent whose credit is used up goes on when some of it is applied, so once is not enough.

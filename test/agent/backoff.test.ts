@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BACKOFF, Backoff, readRetryAfterMs } from '../../agent/backoff.ts';
+import { seededRandom } from '../support/random.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 23);
 
 describe('the wait before a connection', () => {
-  it('is spread from zero up to a limit that doubles to a minute, the first one too', () => {
-    const ceilings = (random: number) => {
-      const backoff = new Backoff(BACKOFF, () => random);
+  it('is a place in rounds that double up to a minute, the first one too', () => {
+    const waits = (place: number) => {
+      const backoff = new Backoff(BACKOFF, () => place);
       return Array.from({ length: 9 }, () => backoff.nextMs(0));
     };
-    const most = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000];
-    expect(ceilings(0)).toEqual(most.map(() => 0));
-    expect(ceilings(0.5)).toEqual(most.map((ms) => ms / 2));
+    expect(waits(0)).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+    expect(waits(0.5)).toEqual([250, 750, 1_500, 3_000, 6_000, 12_000, 24_000, 46_000, 60_000]);
   });
 
   it('starts anew after a minute of a good connection, and not a moment sooner', () => {
@@ -20,6 +20,26 @@ describe('the wait before a connection', () => {
     for (let i = 0; i < 5; i++) backoff.nextMs(0);
     expect(backoff.nextMs(59_999)).toBeGreaterThan(500);
     expect(backoff.nextMs(60_000)).toBeLessThan(500);
+  });
+
+  it('begins with a round as long as the daemon says that its agents need', () => {
+    const backoff = new Backoff(BACKOFF, () => 0.5);
+    backoff.spreadOver({ spreadMs: 20_000, lastedMs: 0 });
+    expect(backoff.nextMs(60_000)).toBe(10_000);
+    expect(backoff.nextMs(0)).toBe(30_000);
+  });
+
+  it('is lengthened by any daemon, and shortened only by one that has been there for a minute', () => {
+    const firstRound = (...told: { spreadMs: number; lastedMs: number }[]) => {
+      const backoff = new Backoff(BACKOFF, () => 0.5);
+      for (const one of told) backoff.spreadOver(one);
+      return 2 * backoff.nextMs(60_000);
+    };
+    const many = { spreadMs: 20_000, lastedMs: 0 };
+    expect(firstRound(many, { spreadMs: 800, lastedMs: 59_999 })).toBe(20_000);
+    expect(firstRound(many, { spreadMs: 800, lastedMs: 60_000 })).toBe(800);
+    expect(firstRound(many, { spreadMs: 0, lastedMs: 60_000 })).toBe(BACKOFF.baseMs);
+    expect(firstRound({ spreadMs: 3_600_000, lastedMs: 0 })).toBe(BACKOFF.maxMs);
   });
 
   it('is never below what was asked for, and never for longer than its spread on top', () => {
@@ -36,26 +56,44 @@ describe('the wait before a connection', () => {
       ),
     );
   });
+});
 
-  it('of two thousand agents whose daemon was away for a minute puts less than a tenth into any second', () => {
-    let state = 1;
-    const random = () => {
-      state = (state * 48_271) % 2_147_483_647;
-      return state / 2_147_483_647;
-    };
-    const arrivals = Array.from({ length: 2_000 }, () => {
-      const backoff = new Backoff(BACKOFF, random);
-      let atMs = 0;
-      while (atMs < 60_000) atMs += backoff.nextMs(0);
-      return atMs;
-    });
-    const bySecond = new Map<number, number>();
-    for (const atMs of arrivals) {
-      const second = Math.floor(atMs / 1_000);
-      bySecond.set(second, (bySecond.get(second) ?? 0) + 1);
+describe('two thousand agents that lose their daemon in the same instant', () => {
+  const AGENTS = 2_000;
+  /** What the daemon says of so many; see SPREAD_MS of the gateway. */
+  const SPREAD_MS = 20_000;
+  const SEEDS = [1, 2, 3, 4, 5];
+
+  /** Connects by second since the daemon was back, at a daemon that is away for `outageMs`. */
+  function connects(outageMs: number, { seed, isDrained }: { seed: number; isDrained: boolean }): number[] {
+    const random = seededRandom(seed);
+    const bySecond: number[] = [];
+    for (let agent = 0; agent < AGENTS; agent++) {
+      const backoff = new Backoff(BACKOFF, random.next);
+      backoff.spreadOver({ spreadMs: SPREAD_MS, lastedMs: 0 });
+      let atMs = isDrained ? backoff.askedMs(500, SPREAD_MS) : backoff.nextMs(60_000);
+      while (atMs < outageMs) atMs += backoff.nextMs(0);
+      const second = Math.floor((atMs - outageMs) / 1_000);
+      bySecond[second] = (bySecond[second] ?? 0) + 1;
     }
-    expect(Math.max(...bySecond.values())).toBeLessThan(200);
-  });
+    return [...bySecond].map((n) => n ?? 0);
+  }
+
+  for (const isDrained of [false, true]) {
+    // Around the ends of rounds, where waits that are drawn one by one pile up.
+    for (const outageMs of [0, 3_000, 10_000, 19_000, 20_500, 30_000, 59_000, 60_000, 600_000]) {
+      const how = isDrained ? 'a stop that was announced' : 'a kill';
+      it(`put at most a tenth of them into any second after ${how} and ${outageMs / 1_000} s`, () => {
+        for (const seed of SEEDS) {
+          const bySecond = connects(outageMs, { seed, isDrained });
+          expect(bySecond.reduce((sum, n) => sum + n, 0)).toBe(AGENTS);
+          expect(Math.max(...bySecond), `seed ${seed}`).toBeLessThanOrEqual(AGENTS / 10);
+          // Nobody is away for longer than two minutes after the daemon is back.
+          expect(bySecond.length).toBeLessThanOrEqual(120);
+        }
+      });
+    }
+  }
 });
 
 describe('Retry-After', () => {

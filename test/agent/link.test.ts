@@ -410,6 +410,30 @@ describe('a connection that fails', () => {
     expect(agent.metrics.render()).toContain('roomwatch_agent_disconnects_total{reason="dead-peer"}');
   });
 
+  it('is given up after two and a quarter heartbeats at the latest when it is half open: 45 s at 20 s', async () => {
+    peer.heartbeatMs = 800;
+    await start();
+    await connected();
+    peer.answersPings = false;
+    const heardAtMs = performance.now();
+    await waitFor('its end', () => agent.metrics.total('disconnects') === 1, { withinMs: 5_000 });
+    // The rest is for a busy machine, and for a pong that was on its way.
+    expect(performance.now() - heardAtMs).toBeLessThan(2.25 * 800 + 600);
+  });
+
+  it('comes back within the time that the daemon told so many agents', async () => {
+    await start({ random: () => 0.5, backoff: { ...FAST, maxMs: 60_000 } });
+    await connected();
+    peer.tell({ type: 'ping', t0: 1, spreadMs: 2_000 });
+    await waitFor('the answer', () => peer.pongs > 0);
+    const closedAtMs = Date.now();
+    peer.close(1012);
+    await waitFor('another connection', () => peer.connections.length === 2);
+    // The place is drawn: the middle of the round.
+    expect(peer.connections[1]! - closedAtMs).toBeGreaterThanOrEqual(950);
+    expect(peer.connections[1]! - closedAtMs).toBeLessThan(1_900);
+  });
+
   it('is given up when there is no welcome', async () => {
     peer.onHello = () => peer.hellos.length === 1;
     await start({ connection: { welcomeWithinMs: 200 } });

@@ -2,7 +2,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { decodeAgentFrame, encodeFrame } from '../../protocol/codec.ts';
-import type { AgentFrame, Batch, DaemonFrame, Hello, Skip } from '../../protocol/frame.ts';
+import {
+  type AgentFrame,
+  type Batch,
+  type DaemonFrame,
+  type Hello,
+  isCallback,
+  type Skip,
+} from '../../protocol/frame.ts';
 import { SUBPROTOCOL } from '../../protocol/limits.ts';
 
 /**
@@ -26,6 +33,8 @@ export interface Peer {
   /** Answers upgrades with this status. */
   refusal: { status: number; headers?: Record<string, string> } | undefined;
   answersPings: boolean;
+  /** Answers to the pings of `tell`. */
+  pongs: number;
   credit: number;
   heartbeatMs: number;
   /** Sends a frame to every connected agent. */
@@ -34,6 +43,7 @@ export interface Peer {
   applied(producerId: string): number;
   /** Outcomes counted, by result, over all producers, and those declared lost. */
   totals(): { ok: number; failed: number; lost: number };
+  callbacks(): { entered: number; left: number };
   stop(): Promise<void>;
 }
 
@@ -55,6 +65,7 @@ export async function startPeer(port = 0): Promise<Peer> {
     onHello: undefined,
     refusal: undefined,
     answersPings: true,
+    pongs: 0,
     credit: 64,
     heartbeatMs: 20_000,
     tell: (frame) => {
@@ -69,11 +80,19 @@ export async function startPeer(port = 0): Promise<Peer> {
       for (const frame of [...peer.books.values()].flat()) {
         if (frame.type === 'skip') totals.lost += frame.outcomes;
         else {
-          for (const cell of frame.cells) totals[cell.result] += cell.n;
+          for (const { result, n } of frame.cells) if (!isCallback(result)) totals[result] += n;
           for (const n of Object.values(frame.lost)) totals.lost += n;
         }
       }
       return totals;
+    },
+    callbacks: () => {
+      const counts = { entered: 0, left: 0 };
+      for (const frame of [...peer.books.values()].flat()) {
+        if (frame.type === 'skip') continue;
+        for (const { result, n } of frame.cells) if (isCallback(result)) counts[result] += n;
+      }
+      return counts;
     },
     stop: async () => {
       for (const socket of sockets) socket.terminate();
@@ -137,6 +156,7 @@ export async function startPeer(port = 0): Promise<Peer> {
             if (peer.answersPings) ws.send(encodeFrame({ type: 'pong', t0: frame.t0, t1: now(), t2: now() }));
             return;
           case 'pong':
+            peer.pongs += 1;
             return;
           case 'batch':
           case 'skip':

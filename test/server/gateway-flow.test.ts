@@ -129,6 +129,30 @@ describe('heartbeats', () => {
     await waitFor('the place', () => edge.gateway.connectedAgents().size === 0);
   });
 
+  it('a half-open connection is found after two and a quarter heartbeats at the latest: 45 s at 20 s', async () => {
+    const heartbeatMs = 800;
+    const edge = await start({ limits: { heartbeatMs } });
+    const { agent } = await RawAgent.greet(edge.port);
+    // Heard last at the worst moment, just after it was looked at.
+    await agent.next('ping');
+    await agent.next('ping');
+    agent.send({ type: 'ping', t0: 1 });
+    const heardAtMs = performance.now();
+    await agent.closed;
+    const silentMs = performance.now() - heardAtMs;
+    expect(silentMs).toBeGreaterThanOrEqual(2 * heartbeatMs - 50);
+    // The rest is for a busy machine.
+    expect(silentMs).toBeLessThan(2.25 * heartbeatMs + 500);
+  });
+
+  it('say over how long so many agents should spread when they come back', async () => {
+    const edge = await start({ limits: { heartbeatMs: 200 } });
+    const { agent } = await RawAgent.greet(edge.port);
+    expect((await agent.next('ping')).spreadMs).toBe(500);
+    await Promise.all(Array.from({ length: 99 }, () => RawAgent.greet(edge.port)));
+    await waitFor('a ping to a hundred agents', async () => (await agent.next('ping')).spreadMs === 1_000);
+  });
+
   it('an agent whose frames wait for the store is not taken for dead', async () => {
     let weather: Weather = 'fair';
     const edge = await start({
@@ -187,6 +211,8 @@ describe('a drain', () => {
     const edge = await start();
     const greeted = await Promise.all(Array.from({ length: 450 }, () => RawAgent.greet(edge.port)));
     await edge.gateway.drain({ deadlineMs: 10_000 });
+    // A hundred a second come back.
+    expect((await greeted[0]!.agent.next('drain')).spreadMs).toBe(4_500);
     const codes = new Set<number>();
     for (const { agent } of greeted) codes.add((await agent.closed).code);
     expect([...codes]).toEqual([1012]);
