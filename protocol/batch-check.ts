@@ -57,13 +57,24 @@ function areCells(cells: readonly unknown[]): boolean {
     ) {
       return false;
     }
-    if (
-      cell.result === 'ok' ? cell.cause !== '' : cell.result !== 'failed' || !FAILURE_CAUSES.has(cell.cause)
-    ) {
-      return false;
-    }
+    if (cell.result === 'ok') {
+      if (cell.cause !== '') return false;
+    } else if (cell.result === 'failed') {
+      if (!FAILURE_CAUSES.has(cell.cause)) return false;
+    } else if (!isCallbackCell(cell)) return false;
   }
   return true;
+}
+
+function isCallbackCell({
+  result,
+  region,
+  platform,
+  cause,
+  code,
+}: Readonly<Record<string, unknown>>): boolean {
+  const isKnown = result === 'entered' || result === 'left';
+  return isKnown && region === '' && platform === '' && cause === '' && code === '';
 }
 
 function isLost(value: unknown): boolean {

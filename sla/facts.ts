@@ -13,6 +13,14 @@ export type Measure = (typeof MEASURES)[number];
 export const MEASURE_INDEX = { attempts: 0, provider: 1, unknown: 2, customer: 3, network: 4 } as const;
 export const MEASURE_COUNT = MEASURES.length;
 
+/** What the vendor's own callbacks are counted as, in storage order: users who entered a room, users who left one. */
+export const CALLBACK_MEASURES = ['entered', 'left'] as const;
+export type CallbackMeasure = (typeof CALLBACK_MEASURES)[number];
+
+/** Offset of each within a minute's slice of `MinuteFacts.callbacks`. */
+export const CALLBACK_INDEX = { entered: 0, left: 1 } as const;
+export const CALLBACK_COUNT = CALLBACK_MEASURES.length;
+
 /** A counter is an unsigned 32-bit integer; a store saturates here and reports it, never wraps. */
 export const COUNTER_MAX = 0xffff_ffff;
 
@@ -28,6 +36,8 @@ export const LATE_SLOT_MINUTES = 5;
  * `alive[m - firstMinute]` is 1 when an agent of the service was alive in minute `m`, else 0.
  * `late[slot]` is the attempts that arrived after their window had closed, one entry for each
  * `LATE_SLOT_MINUTES` minutes from `firstMinute`; such attempts are in `tallies` too.
+ * `callbacks[(m - firstMinute) * CALLBACK_COUNT + CALLBACK_INDEX[x]]` is the count of `x` in minute `m`, as the
+ * vendor told it; absent when it told nothing of these minutes, which is the rule: see `openCallbacks`.
  */
 export interface MinuteFacts {
   readonly firstMinute: number;
@@ -35,6 +45,7 @@ export interface MinuteFacts {
   readonly tallies: Uint32Array;
   readonly alive: Uint8Array;
   readonly late: Uint32Array;
+  callbacks?: Uint32Array;
 }
 
 /** An empty run of minutes; both bounds are multiples of five. */
@@ -46,4 +57,10 @@ export function emptyFacts(firstMinute: number, minuteCount: number): MinuteFact
     alive: new Uint8Array(minuteCount),
     late: new Uint32Array(Math.ceil(minuteCount / LATE_SLOT_MINUTES)),
   };
+}
+
+/** The callbacks of a run that is being filled, all zero at first. */
+export function openCallbacks(facts: MinuteFacts): Uint32Array {
+  facts.callbacks ??= new Uint32Array(facts.minuteCount * CALLBACK_COUNT);
+  return facts.callbacks;
 }

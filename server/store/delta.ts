@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { COUNTER_MAX, LATE_SLOT_MINUTES, MEASURE_COUNT } from '../../sla/facts.ts';
+import { CALLBACK_COUNT, COUNTER_MAX, LATE_SLOT_MINUTES, MEASURE_COUNT } from '../../sla/facts.ts';
 import { SERVICE_PATTERN } from '../../sla/outcome.ts';
 import { hourLeftMs, hourOf, packFolded, packOrigin } from './origin.ts';
 import { LATE_INDEX, pageLeftMs, pageOf } from './page.ts';
@@ -11,6 +11,13 @@ export interface PageGain {
   readonly leftMs: number;
   readonly counters: { readonly index: number; readonly n: number }[];
   readonly alive: number[];
+}
+
+/** What one page's callbacks gain, by index (`page.ts`). */
+export interface CallbackGain {
+  readonly page: number;
+  readonly leftMs: number;
+  readonly counters: { readonly index: number; readonly n: number }[];
 }
 
 /** What one hour's origins gain; `folded` is used when the hour is full. */
@@ -29,7 +36,7 @@ export const TEXT_BOUNDS = {
 /** Throws an AssertionError when the caller broke the port's contract; nothing has been written then. */
 export function assertDelta(delta: ServiceDelta): void {
   assertService(delta.service);
-  const { cursors, tallies, alive, late, origins } = delta;
+  const { cursors, tallies, alive, late, origins, callbacks } = delta;
   assert(cursors.length >= 1, 'a delta moves at least one cursor, or a repeat could not be told');
   assertBound('cursors', cursors.length);
   assertBound('tallies', tallies.size);
@@ -51,6 +58,7 @@ export function assertDelta(delta: ServiceDelta): void {
     for (const n of increments) assertCount(n);
   }
   for (const minute of alive) assertCount(minute);
+  if (callbacks !== undefined) assertCallbacks(callbacks);
   for (const [slot, n] of late) {
     assertSlot(slot);
     assertCount(n);
@@ -61,6 +69,15 @@ export function assertDelta(delta: ServiceDelta): void {
     assertCount(n);
     for (const label of [origin.region, origin.platform, origin.cause, origin.code])
       assert(label.length <= TEXT_BOUNDS.labelCharacters, 'a label within its bound');
+  }
+}
+
+function assertCallbacks(callbacks: NonNullable<ServiceDelta['callbacks']>): void {
+  assertBound('callbacks', callbacks.size);
+  for (const [minute, increments] of callbacks) {
+    assertCount(minute);
+    assert(increments.length === CALLBACK_COUNT, 'one increment for each measure of the callbacks');
+    for (const n of increments) assertCount(n);
   }
 }
 
@@ -100,6 +117,31 @@ export function gainsByPage(delta: ServiceDelta, nowMs: number, retentionDays: n
   }
   return [...gains.values()].filter((gain) => gain.leftMs > 0).sort((a, b) => a.page - b.page);
 }
+
+/** The same for the callbacks. */
+export function callbackGains(
+  { callbacks }: ServiceDelta,
+  nowMs: number,
+  retentionDays: number,
+): readonly CallbackGain[] {
+  if (callbacks === undefined) return NO_CALLBACKS;
+  const gains = new Map<number, CallbackGain>();
+  for (const [minute, increments] of callbacks) {
+    if (increments.every((n) => n === 0)) continue;
+    const page = pageOf(minute);
+    let gain = gains.get(page);
+    if (gain === undefined) {
+      gain = { page, leftMs: pageLeftMs(page, nowMs, retentionDays), counters: [] };
+      gains.set(page, gain);
+    }
+    for (const [measure, n] of increments.entries()) {
+      if (n > 0) gain.counters.push({ index: (minute % PAGE_MINUTES) * CALLBACK_COUNT + measure, n });
+    }
+  }
+  return [...gains.values()].filter((gain) => gain.leftMs > 0).sort((a, b) => a.page - b.page);
+}
+
+const NO_CALLBACKS: readonly CallbackGain[] = [];
 
 /** Sorted by hour; hours that are no longer kept are left out. */
 export function gainsByHour(delta: ServiceDelta, nowMs: number): HourGain[] {

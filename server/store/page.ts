@@ -1,4 +1,4 @@
-import { LATE_SLOT_MINUTES, MEASURE_COUNT, MINUTE_MS } from '../../sla/facts.ts';
+import { CALLBACK_COUNT, LATE_SLOT_MINUTES, MEASURE_COUNT, MINUTE_MS } from '../../sla/facts.ts';
 import { PAGE_MINUTES } from './store.ts';
 
 /**
@@ -9,7 +9,11 @@ import { PAGE_MINUTES } from './store.ts';
  *
  * 2400 .. 2414 is where Redis keeps the alive bits (60 bytes, fifteen times four), so that there the index is
  * also the counter's place in the page, in units of 32 bits.
+ *
+ * The vendor's callbacks are a page of their own beside it, which most services never have: `PAGE_CALLBACKS`
+ * counters, minute-of-page * CALLBACK_COUNT + measure. Its number and its revision are those of the page.
  */
+export const PAGE_CALLBACKS = PAGE_MINUTES * CALLBACK_COUNT;
 export const PAGE_TALLIES = PAGE_MINUTES * MEASURE_COUNT;
 export const PAGE_SLOTS = PAGE_MINUTES / LATE_SLOT_MINUTES;
 export const ALIVE_BYTES = PAGE_MINUTES / 8;

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { LATE_SLOT_MINUTES, MEASURE_COUNT, type MinuteFacts } from '../../sla/facts.ts';
+import {
+  CALLBACK_COUNT,
+  LATE_SLOT_MINUTES,
+  MEASURE_COUNT,
+  type MinuteFacts,
+  openCallbacks,
+} from '../../sla/facts.ts';
 import { pageOf } from './page.ts';
 import { PAGE_MINUTES } from './store.ts';
 
@@ -8,6 +14,16 @@ export interface PageFacts {
   readonly tallies: Uint32Array;
   readonly alive: Uint8Array;
   readonly late: Uint32Array;
+}
+
+/** Copies the part of a page's callbacks that lies in the range of `facts` to its place there. */
+export function placeCallbacks(facts: MinuteFacts, page: number, counters: Uint32Array): void {
+  const pageStart = page * PAGE_MINUTES;
+  const start = Math.max(pageStart, facts.firstMinute);
+  const end = Math.min(pageStart + PAGE_MINUTES, facts.firstMinute + facts.minuteCount);
+  if (start >= end) return;
+  const part = counters.subarray((start - pageStart) * CALLBACK_COUNT, (end - pageStart) * CALLBACK_COUNT);
+  openCallbacks(facts).set(part, (start - facts.firstMinute) * CALLBACK_COUNT);
 }
 
 /** Minutes are [from, to), both multiples of five. */

@@ -67,6 +67,8 @@ export interface ServiceDelta {
   /** slot (epoch minute of its start, multiple of five) -> attempts that came after their window had closed */
   readonly late: ReadonlyMap<number, number>;
   readonly origins: readonly { readonly origin: Origin; readonly n: number }[];
+  /** epoch minute -> CALLBACK_COUNT increments, in the order of CALLBACK_MEASURES; left out when there are none */
+  readonly callbacks?: ReadonlyMap<number, readonly number[]>;
 }
 
 export type ApplyResult =
@@ -137,6 +139,7 @@ export const APPLY_BOUNDS = {
   alive: 2_000,
   late: 2_000,
   origins: 2_000,
+  callbacks: 2_000,
 } as const;
 
 /** The store did not answer in time or cannot be reached; the call may or may not have taken effect. */

@@ -7,7 +7,7 @@ import {
   type ServiceDelta,
   type Store,
 } from '../../server/store/store.ts';
-import { COUNTER_MAX, MEASURE_COUNT } from '../../sla/facts.ts';
+import { CALLBACK_COUNT, COUNTER_MAX, MEASURE_COUNT } from '../../sla/facts.ts';
 import { deltaOf, digestOf, EVENT, freshService, NOW_MINUTE, NOW_MS, type OpenStore } from './deltas.ts';
 
 const PRODUCERS = ['a', 'b', 'c'] as const;
@@ -22,6 +22,7 @@ class Model {
   readonly alive = new Uint8Array(MINUTES);
   readonly late = new Float64Array(MINUTES / 5);
   readonly origins = new Map<string, number>();
+  readonly callbacks = new Float64Array(MINUTES * CALLBACK_COUNT);
   readonly writes = new Map<number, number>();
 
   openEpoch(producerId: string): { epoch: number; cursor: Cursor } {
@@ -74,7 +75,13 @@ class Model {
       const key = JSON.stringify(origin);
       if (n > 0) this.origins.set(key, (this.origins.get(key) ?? 0) + n);
     }
-    for (const page of pages) this.writes.set(page, (this.writes.get(page) ?? 0) + 1);
+    const callbackPages = new Set<number>();
+    for (const [minute, increments] of delta.callbacks ?? []) {
+      for (const [measure, n] of increments.entries())
+        add(this.callbacks, (minute - FIRST_MINUTE) * CALLBACK_COUNT + measure, n);
+      if (increments.some((n) => n > 0)) callbackPages.add(pageOf(minute));
+    }
+    for (const page of [...pages, ...callbackPages]) this.writes.set(page, (this.writes.get(page) ?? 0) + 1);
     return saturated;
   }
 }
@@ -104,6 +111,10 @@ const countArbitrary = fc.oneof(
   },
 );
 const increments = fc.array(countArbitrary, { minLength: MEASURE_COUNT, maxLength: MEASURE_COUNT });
+const callbackIncrements = fc.array(countArbitrary, {
+  minLength: CALLBACK_COUNT,
+  maxLength: CALLBACK_COUNT,
+});
 const usually = (value: number, ...others: number[]) =>
   fc.oneof(
     { weight: 9, arbitrary: fc.constant(value) },
@@ -139,6 +150,9 @@ const callArbitrary: fc.Arbitrary<Call> = fc.oneof(
         alive: fc.array(minuteArbitrary, { maxLength: 8 }).map((minutes) => new Set(minutes)),
         late: fc
           .array(fc.tuple(slotArbitrary, countArbitrary), { maxLength: 4 })
+          .map((rows) => new Map(rows)),
+        callbacks: fc
+          .array(fc.tuple(minuteArbitrary, callbackIncrements), { maxLength: 4 })
           .map((rows) => new Map(rows)),
         origins: fc.array(
           fc.record({
@@ -223,6 +237,8 @@ async function expectSame(store: Store, service: string, model: Model): Promise<
   expect(Float64Array.from(facts.tallies)).toEqual(model.tallies);
   expect(facts.alive).toEqual(model.alive);
   expect(Float64Array.from(facts.late)).toEqual(model.late);
+  const callbacks = facts.callbacks ?? new Uint32Array(MINUTES * CALLBACK_COUNT);
+  expect(Float64Array.from(callbacks)).toEqual(model.callbacks);
   expect(new Map(await store.facts.revisions(service))).toEqual(model.writes);
   const origins = await store.facts.origins(service, FIRST_MINUTE, FIRST_MINUTE + MINUTES);
   const found = origins.map(({ origin, n }): [string, number] => {

@@ -35,6 +35,11 @@ export interface Environment {
   readonly settled: Bytes;
   /** service, token -> id, to find the oldest of `settled` */
   readonly settledOrder: Bytes;
+  /**
+   * service, page -> encoded callbacks of the page (`page-codec.ts`), where there are any; undefined when books
+   * that an older version of the daemon made are opened for reading
+   */
+  readonly callbacks: Bytes | undefined;
 }
 
 const NAMES = [
@@ -51,6 +56,7 @@ const NAMES = [
   'settled',
   'settledOrder',
 ] as const;
+const CALLBACKS = 'callbacks';
 const FILE = 'roomwatch.mdb';
 
 /** @throws StoreFault STORE_MISSING when there is nothing to read, STORE_DAMAGED or STORE_UNSUITABLE when it cannot be opened */
@@ -78,22 +84,25 @@ function openDatabases(directory: string, isReadOnly: boolean): Environment {
     noSubdir: true,
     encoding: 'binary',
     keyEncoding: 'binary',
-    maxDbs: NAMES.length + 1,
+    maxDbs: NAMES.length + 2,
     readOnly: isReadOnly,
     // Committed shall mean flushed: with it, a promise would resolve before the disk has the data.
     overlappingSync: false,
     // With it, every failed commit rejects a promise that nobody holds, which would end the process.
     eventTurnBatching: false,
   });
+  // In a read-only environment lmdb answers undefined for a database that was never made.
+  const openOne = (name: string): Bytes | undefined =>
+    root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' });
   const databases = {} as Record<(typeof NAMES)[number], Bytes>;
   for (const name of NAMES) {
-    const database = root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' });
-    // In a read-only environment lmdb answers undefined for a database that was never made.
+    const database = openOne(name);
     if (database === undefined) throw missing(directory);
     databases[name] = database;
   }
+  const callbacks = openOne(CALLBACKS);
   if (!isReadOnly) flushNames(directory);
-  return { directory, isReadOnly, root, ...databases };
+  return { directory, isReadOnly, root, ...databases, callbacks };
 }
 
 /** LMDB flushes the file but not its name: after a power failure a new file could be gone, with all in it. */

@@ -1,21 +1,24 @@
+import assert from 'node:assert/strict';
 import { COUNTER_MAX, emptyFacts, type MinuteFacts } from '../../../sla/facts.ts';
 import { formatCursor, NO_CURSOR, parseCursor, type StoredCursor } from '../cursor.ts';
 import {
   assertDelta,
   assertProducer,
   assertService,
+  type CallbackGain,
+  callbackGains,
   gainsByHour,
   gainsByPage,
   type HourGain,
   type PageGain,
 } from '../delta.ts';
 import { hourLeftMs, hourOf, ORIGIN_BOUNDS, unpackOrigin } from '../origin.ts';
-import { dayOf, LATE_INDEX, oldestPage } from '../page.ts';
-import { assertRange, pagesOf, placePage } from '../range.ts';
+import { dayOf, LATE_INDEX, oldestPage, PAGE_CALLBACKS } from '../page.ts';
+import { assertRange, pagesOf, placeCallbacks, placePage } from '../range.ts';
 import type { ApplyResult, Cursor, FactStore, Origin, ServiceDelta } from '../store.ts';
 import type { Bytes, Environment } from './environment.ts';
 import { keysOf, numberKey, numberOf, serviceKey, textKey } from './keys.ts';
-import { decodePage, emptyPage, encodePage } from './page-codec.ts';
+import { decodeCallbacks, decodePage, emptyPage, encodeCallbacks, encodePage } from './page-codec.ts';
 import type { Transactions } from './transactions.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -61,7 +64,8 @@ export class LmdbFacts implements FactStore {
     assertDelta(delta);
     const pages = gainsByPage(delta, nowMs, this.#retentionDays);
     const hours = gainsByHour(delta, nowMs);
-    return this.#transactions.write(() => this.#applyNow(delta, nowMs, { pages, hours }));
+    const callbacks = callbackGains(delta, nowMs, this.#retentionDays);
+    return this.#transactions.write(() => this.#applyNow(delta, nowMs, { pages, hours, callbacks }));
   }
 
   async services(): Promise<string[]> {
@@ -74,8 +78,11 @@ export class LmdbFacts implements FactStore {
     const facts = emptyFacts(fromMinute, toMinute - fromMinute);
     await this.#transactions.read(() => {
       for (const page of pagesOf(fromMinute, toMinute)) {
-        const bytes = this.#env.pages.get(numberKey(service, page));
+        const key = numberKey(service, page);
+        const bytes = this.#env.pages.get(key);
         if (bytes !== undefined) placePage(facts, page, decodePage(bytes));
+        const callbacks = this.#env.callbacks?.get(key);
+        if (callbacks !== undefined) placeCallbacks(facts, page, decodeCallbacks(callbacks));
       }
     });
     return facts;
@@ -112,7 +119,11 @@ export class LmdbFacts implements FactStore {
   #applyNow(
     delta: ServiceDelta,
     nowMs: number,
-    gains: { readonly pages: readonly PageGain[]; readonly hours: readonly HourGain[] },
+    gains: {
+      readonly pages: readonly PageGain[];
+      readonly hours: readonly HourGain[];
+      readonly callbacks: readonly CallbackGain[];
+    },
   ): ApplyResult {
     const { service, cursors } = delta;
     const fenced: string[] = [];
@@ -138,19 +149,40 @@ export class LmdbFacts implements FactStore {
       const page = stored === undefined ? emptyPage() : decodePage(stored);
       for (const { index, n } of gain.counters) {
         const [counters, at] = index >= LATE_INDEX ? [page.late, index - LATE_INDEX] : [page.tallies, index];
-        const after = Math.min((counters[at] ?? 0) + n, COUNTER_MAX);
-        counters[at] = after;
-        if (after === COUNTER_MAX) saturated += 1;
+        if (addTo(counters, at, n) === COUNTER_MAX) saturated += 1;
       }
       for (const minute of gain.alive) page.alive[minute] = 1;
       this.#env.pages.putSync(key, encodePage(page));
-      const revision = Number(this.#env.revisions.get(key)?.toString() ?? 0) + 1;
-      this.#env.revisions.putSync(key, Buffer.from(String(revision)));
+      this.#raiseRevision(key);
+    }
+    for (const gain of gains.callbacks) {
+      const [counted, isNew] = this.#addCallbacks(service, gain);
+      saturated += counted;
+      isPageNew ||= isNew;
     }
     for (const gain of gains.hours) this.#addOrigins(service, gain);
     this.#dropOldOrigins(service, nowMs);
     if (isPageNew) this.#dropOld(service, nowMs);
     return { status: 'applied', saturated };
+  }
+
+  /** @returns counters at their ceiling, and whether the page had no callbacks before */
+  #addCallbacks(service: string, { page, counters: increments }: CallbackGain): [number, boolean] {
+    const { callbacks } = this.#env;
+    assert(callbacks !== undefined, 'whoever may write opened every database');
+    const key = numberKey(service, page);
+    const stored = callbacks.get(key);
+    const counters = stored === undefined ? new Uint32Array(PAGE_CALLBACKS) : decodeCallbacks(stored);
+    let saturated = 0;
+    for (const { index, n } of increments) if (addTo(counters, index, n) === COUNTER_MAX) saturated += 1;
+    callbacks.putSync(key, encodeCallbacks(counters));
+    this.#raiseRevision(key);
+    return [saturated, stored === undefined];
+  }
+
+  #raiseRevision(key: Buffer): void {
+    const revision = Number(this.#env.revisions.get(key)?.toString() ?? 0) + 1;
+    this.#env.revisions.putSync(key, Buffer.from(String(revision)));
   }
 
   #addOrigins(service: string, gain: HourGain): void {
@@ -179,7 +211,8 @@ export class LmdbFacts implements FactStore {
   #dropOld(service: string, nowMs: number): void {
     const oldest = numberKey(service, oldestPage(nowMs, this.#retentionDays));
     const { start } = keysOf(service);
-    for (const database of [this.#env.pages, this.#env.revisions]) dropRange(database, start, oldest);
+    for (const database of [this.#env.pages, this.#env.callbacks, this.#env.revisions])
+      if (database !== undefined) dropRange(database, start, oldest);
     const oldestDay = dayOf(nowMs) - this.#retentionDays;
     for (const { key, value } of [...this.#env.cursors.getRange(keysOf(service))]) {
       if (parseCursor(value.toString()).day < oldestDay) this.#env.cursors.removeSync(key);
@@ -194,6 +227,13 @@ export class LmdbFacts implements FactStore {
   #putCursor(service: string, producerId: string, cursor: StoredCursor): void {
     this.#env.cursors.putSync(textKey(service, producerId), Buffer.from(formatCursor(cursor)));
   }
+}
+
+/** @returns what the counter stands at then */
+function addTo(counters: Uint32Array, at: number, n: number): number {
+  const after = Math.min((counters[at] ?? 0) + n, COUNTER_MAX);
+  counters[at] = after;
+  return after;
 }
 
 function dropRange(database: Bytes, start: Buffer, end: Buffer): void {

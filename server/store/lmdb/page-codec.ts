@@ -1,6 +1,6 @@
-import { MEASURE_COUNT } from '../../../sla/facts.ts';
+import { CALLBACK_COUNT, MEASURE_COUNT } from '../../../sla/facts.ts';
 import { StoreFault } from '../errors.ts';
-import { ALIVE_BYTES, PAGE_SLOTS, PAGE_TALLIES } from '../page.ts';
+import { ALIVE_BYTES, PAGE_CALLBACKS, PAGE_SLOTS, PAGE_TALLIES } from '../page.ts';
 import type { PageFacts } from '../range.ts';
 import { PAGE_MINUTES } from '../store.ts';
 
@@ -56,6 +56,29 @@ export function decodePage(bytes: Uint8Array): PageFacts {
   for (let minute = 0; minute < PAGE_MINUTES; minute += 1)
     page.alive[minute] = ((bytes[at + (minute >> 3)] ?? 0) >> (7 - (minute & 7))) & 1;
   return page;
+}
+
+/**
+ * The callbacks of a page: a version, then for each measure its 480 counters, written as those of a page are.
+ * @param counters PAGE_CALLBACKS
+ */
+export function encodeCallbacks(counters: Uint32Array): Buffer {
+  scratch[0] = VERSION;
+  let at = 1;
+  for (let measure = 0; measure < CALLBACK_COUNT; measure += 1)
+    at = writeColumn(counters, { first: measure, step: CALLBACK_COUNT, count: PAGE_MINUTES }, at);
+  return Buffer.from(scratch.subarray(0, at));
+}
+
+/** @throws StoreFault STORE_DAMAGED when the bytes are not a page's callbacks */
+export function decodeCallbacks(bytes: Uint8Array): Uint32Array {
+  if (bytes[0] !== VERSION) throw damaged(`of callbacks has version ${bytes[0]}`);
+  const counters = new Uint32Array(PAGE_CALLBACKS);
+  let at = 1;
+  for (let measure = 0; measure < CALLBACK_COUNT; measure += 1)
+    at = readColumn(bytes, counters, { first: measure, step: CALLBACK_COUNT, count: PAGE_MINUTES }, at);
+  if (bytes.length !== at) throw damaged(`of callbacks has ${bytes.length} bytes`);
+  return counters;
 }
 
 interface Column {

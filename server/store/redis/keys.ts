@@ -10,6 +10,7 @@ export interface Keys {
   cursors(service: string): string;
   revisions(service: string): string;
   page(service: string, page: number): string;
+  callbacks(service: string, page: number): string;
   origins(service: string, hour: number): string;
   ledger(service: string): string;
   outbox(service: string): string;
@@ -29,6 +30,7 @@ export function keysUnder(prefix: string): Keys {
     cursors: (service) => of(service, 'cursors'),
     revisions: (service) => of(service, 'revisions'),
     page: (service, page) => of(service, `page:${page}`),
+    callbacks: (service, page) => of(service, `callbacks:${page}`),
     origins: (service, hour) => of(service, `origins:${hour}`),
     ledger: (service) => of(service, 'ledger'),
     outbox: (service) => of(service, 'outbox'),

@@ -298,6 +298,19 @@ describe('a store opened for reading', () => {
     await waitFor('the second reading', () => reader.lines.includes('attempts 7'));
   });
 
+  it('reads books that were made before there were callbacks', async () => {
+    const directory = await directoryOf();
+    const store = await openLmdbStore({ directory });
+    await store.facts.apply(deltaOf('acme', [move('p', 0)], attemptsIn(NOW_MINUTE, 3)), NOW_MS);
+    await store.close();
+    const root = open({ path: join(directory, 'roomwatch.mdb'), noSubdir: true, maxDbs: 16 });
+    root.openDB({ name: 'callbacks' }).dropSync();
+    await root.close();
+    const reader = await openLmdbStore({ directory, readOnly: true });
+    undo.push(() => reader.close());
+    expect(await attemptsOf(reader, 'acme', NOW_MINUTE)).toBe(3);
+  });
+
   it('refuses to write, and to open where there are no books', async () => {
     const directory = await directoryOf();
     await expect(openLmdbStore({ directory, readOnly: true })).rejects.toThrow(
@@ -363,15 +376,24 @@ describe('an open store', () => {
     const later = (days: number) => NOW_MINUTE + days * 1_440;
     const apply = (days: number, producerId: string) =>
       store.facts.apply(
-        deltaOf('acme', [move(producerId, 0)], attemptsIn(later(days), 1)),
+        deltaOf('acme', [move(producerId, 0)], {
+          ...attemptsIn(later(days), 1),
+          callbacks: new Map([[later(days), [1, 0]]]),
+        }),
         later(days) * 60_000,
       );
+    const hasCallbacks = async (days: number) => {
+      const { callbacks } = await store.facts.readMinutes('acme', later(days), later(days) + 5);
+      return callbacks !== undefined;
+    };
     await apply(0, 'first');
     await apply(1, 'edge');
     await apply(30, 'second');
     expect(await attemptsOf(store, 'acme', later(0))).toBe(1);
+    expect(await hasCallbacks(0)).toBe(true);
     await apply(31, 'third');
     expect(await attemptsOf(store, 'acme', later(0))).toBe(0);
+    expect([await hasCallbacks(0), await hasCallbacks(1)]).toEqual([false, true]);
     expect(await attemptsOf(store, 'acme', later(1))).toBe(1);
     expect(await attemptsOf(store, 'acme', later(30))).toBe(1);
     expect([...(await store.facts.revisions('acme')).keys()]).toEqual(

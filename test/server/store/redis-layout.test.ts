@@ -33,6 +33,18 @@ describe('the books in Redis', () => {
     expect(await number('MEMORY', 'USAGE', key)).toBeLessThan(10_240 + overheadBytes);
   });
 
+  it('keep no callbacks of a service that has none, and 3,840 bytes a page of one that has', async () => {
+    await apply('acme', [move('p', 0)], attemptsIn(NOW_MINUTE, 1));
+    expect(await redis.command('KEYS', '*callbacks*')).toEqual([]);
+    await apply('acme', [move('p', 1)], { callbacks: new Map([[NOW_MINUTE + 479, [0, 1]]]) });
+    const key = `roomwatch:{acme}:callbacks:${PAGE}`;
+    expect(await redis.command('KEYS', '*callbacks*')).toEqual([key]);
+    expect(await number('STRLEN', key)).toBe(3_840);
+    expect(await number('MEMORY', 'USAGE', key)).toBeLessThan(4_096 + 128);
+    expect(await number('PTTL', key)).toBeLessThanOrEqual(480 * 60_000 + 30 * DAY_MS);
+    expect(await number('PTTL', key)).toBeGreaterThan(30 * DAY_MS);
+  });
+
   it('let a page go when the retention after its own end has passed, however often it is written', async () => {
     const key = `roomwatch:{acme}:page:${PAGE}`;
     const endsInMs = 480 * 60_000;
@@ -86,6 +98,7 @@ describe('the books in Redis', () => {
 
   it.each([
     ['a page of another length', ['SET', `roomwatch:{acme}:page:${PAGE}`, 'short']],
+    ['callbacks of another length', ['SET', `roomwatch:{acme}:callbacks:${PAGE}`, 'short']],
     ['a list in place of a page', ['RPUSH', `roomwatch:{acme}:page:${PAGE}`, 'x']],
     ['a string in place of the cursors', ['SET', 'roomwatch:{acme}:cursors', 'x']],
     ['a cursor that is no cursor', ['HSET', 'roomwatch:{acme}:cursors', 'p', 'x']],
@@ -98,6 +111,7 @@ describe('the books in Redis', () => {
       ...attemptsIn(NOW_MINUTE, 1),
       alive: new Set([NOW_MINUTE + 480]),
       origins: [{ origin: EVENT, n: 1 }],
+      callbacks: new Map([[NOW_MINUTE, [1, 1]]]),
     };
     await expect(apply('acme', [move('p', 0), move('q', 0)], whole)).rejects.toThrow(
       expect.objectContaining({ code: 'STORE_DAMAGED' }),

@@ -5,17 +5,20 @@
 -- KEYS[1]  hash    {service}:cursors        producer -> "epoch seq day digest"
 -- KEYS[2]  hash    {service}:revisions      page -> times it was written
 -- KEYS[3]  string  {service}:page:<n>       P keys; 10,044 bytes each, see facts.ts
+-- KEYS[..] string  {service}:callbacks:<n>  Q keys; 3,840 bytes each, only of pages that have callbacks
 -- KEYS[..] hash    {service}:origins:<h>    H keys; packed origin -> count
 --
 -- ARGV, all integers in decimal unless marked text:
 --   today (UTC day), oldest page kept, oldest day kept,
---   C, P, H                                       cursors <= 1000, P + H keys
+--   C, P, Q, H                                    cursors <= 1000, P + Q + H keys
 --   fields per hour, of these kept for folded ones
 --   the cursors (text), C times: "<bytes of producer> <epoch> <expected seq> <seq> <bytes of digest>:" and then
 --            producer and digest as they are
 --   P times: page, milliseconds left, A, B,
 --            A times: counter index, n            index 0..2399 or 2415..2510
 --            B times: minute of the page alive    0..479
+--   Q times: page, milliseconds left, A,
+--            A times: counter index, n            index 0..959
 --   H times: milliseconds left, F,
 --            F times: field (text), folded field (text), n
 --
@@ -24,6 +27,7 @@
 --      or {"moved", producer, seq, digest, ...}   these are elsewhere than expected; nothing was written
 
 local PAGE_BYTES = 10044
+local CALLBACK_BYTES = 3840
 local COUNTER_MAX = 4294967295
 local CHUNK = 500 -- operations per command: Lua cannot unpack more than some 8,000 values
 
@@ -45,8 +49,9 @@ local oldest_page = count(SAFE)
 local oldest_day = count(SAFE)
 local cursors = count(1000)
 local pages = count(#KEYS)
+local callbacks = count(#KEYS)
 local hours = count(#KEYS)
-if #KEYS ~= 2 + pages + hours then error('apply: KEYS do not match the counts') end
+if #KEYS ~= 2 + pages + callbacks + hours then error('apply: KEYS do not match the counts') end
 local fields_max = count(100000)
 local unfolded_max = fields_max - count(fields_max)
 
@@ -90,12 +95,17 @@ if #moved > 1 then return moved end
 -- What is to be written, and can it be?
 redis.call('HLEN', KEYS[2])
 local page_gains = {}
-for p = 1, pages do
+local function page_gain(p, length)
   local key = KEYS[2 + p]
   local _, page = count(SAFE)
   local _, left_ms = count(SAFE)
-  local gain = { key = key, page = page, left_ms = left_ms, bytes = redis.call('STRLEN', key) }
-  if gain.bytes ~= 0 and gain.bytes ~= PAGE_BYTES then error('apply: a stored page is damaged') end
+  local gain = { key = key, page = page, left_ms = left_ms, length = length, bytes = redis.call('STRLEN', key) }
+  if gain.bytes ~= 0 and gain.bytes ~= length then error('apply: a stored page is damaged') end
+  page_gains[p] = gain
+  return gain
+end
+for p = 1, pages do
+  local gain = page_gain(p, PAGE_BYTES)
   local counters, alive = count(SAFE), count(SAFE)
   for _ = 1, counters do
     local index, index_raw = count(2510)
@@ -106,11 +116,18 @@ for p = 1, pages do
   for _ = 1, alive do
     gain[#gain + 1] = { 'SET', 'u1', 76800 + count(479), '1' }
   end
-  page_gains[p] = gain
+end
+for p = pages + 1, pages + callbacks do
+  local gain = page_gain(p, CALLBACK_BYTES)
+  for _ = 1, count(SAFE) do
+    local _, index_raw = count(959)
+    local _, n_raw = count(SAFE)
+    gain[#gain + 1] = { 'INCRBY', 'u32', '#' .. index_raw, n_raw }
+  end
 end
 local hour_gains = {}
 for h = 1, hours do
-  local key = KEYS[2 + pages + h]
+  local key = KEYS[2 + pages + callbacks + h]
   local _, left_ms = count(SAFE)
   local gain = { key = key, left_ms = left_ms, fields = redis.call('HLEN', key) }
   for f = 1, count(SAFE) do
@@ -128,7 +145,7 @@ local saturated, created = 0, false
 for _, gain in ipairs(page_gains) do
   if gain.bytes == 0 then
     -- At its full length from the start: growing it would leave it over-allocated for good.
-    redis.call('SETRANGE', gain.key, PAGE_BYTES - 1, '\0')
+    redis.call('SETRANGE', gain.key, gain.length - 1, '\0')
     redis.call('PEXPIRE', gain.key, gain.left_ms)
     created = true
   end
