@@ -13,23 +13,34 @@ import { openStage } from './lib/stage.ts';
 
 /**
  * From when a frame was due to its acknowledgement, which means: in Redis. 500 connections, ten cells, open
- * loop, so that a slow answer does not slow the questions. Beside ws alone in the same cycle; both include the
- * sender's own timer of a millisecond.
+ * loop, so that a slow answer does not slow the questions. Beside it, in the same cycle, ws alone and a skeleton,
+ * which is ws alone with a group commit into the same Redis; all include the sender's own timer of a millisecond.
  */
 const RATES = [1_000, 5_000, 10_000];
 
 printMachine();
 const stage = await openStage();
-const sides = { daemon: await stage.side('daemon'), bare: await stage.side('bare') };
+const sides = {
+  daemon: await stage.side('daemon'),
+  skeleton: await stage.side('skeleton'),
+  bare: await stage.side('bare'),
+};
+const NAMES = ['daemon', 'skeleton', 'bare'] as const;
 const rows: string[][] = [
-  ['frames/s', 'daemon p50 ms', 'p99 ms', 'ws alone p50 ms', 'p99 ms', 'ratio of p99'],
+  [
+    'frames/s',
+    ...['daemon', 'skeleton', 'ws alone'].flatMap((name) => [`${name} p50 ms`, 'p99 ms']),
+    'p99 to skeleton',
+    'to ws alone',
+  ],
 ];
 for (const framesPerSecond of RATES) {
   const load = stage.load();
-  const p50 = { daemon: [] as number[], bare: [] as number[] };
-  const p99 = { daemon: [] as number[], bare: [] as number[] };
+  const none = (): Record<(typeof NAMES)[number], number[]> => ({ daemon: [], skeleton: [], bare: [] });
+  const p50 = none();
+  const p99 = none();
   for (let cycle = -1; cycle < CYCLES; cycle += 1) {
-    for (const name of ['daemon', 'bare'] as const) {
+    for (const name of NAMES) {
       await load.run({
         job: 'connect',
         port: sides[name].port,
@@ -50,10 +61,8 @@ for (const framesPerSecond of RATES) {
   load.end();
   rows.push([
     framesPerSecond.toLocaleString('en'),
-    show(spreadOf(p50.daemon)),
-    show(spreadOf(p99.daemon)),
-    show(spreadOf(p50.bare)),
-    show(spreadOf(p99.bare)),
+    ...NAMES.flatMap((name) => [show(spreadOf(p50[name])), show(spreadOf(p99[name]))]),
+    show(ratios(p99.daemon, p99.skeleton)),
     show(ratios(p99.daemon, p99.bare)),
   ]);
 }

@@ -6,6 +6,8 @@ export type SideKind =
   | 'daemon'
   /** ws alone: parses and validates the same frames, and acknowledges each. */
   | 'bare'
+  /** The same with a group commit into Redis before the acknowledgement, and nothing else. */
+  | 'skeleton'
   /** node:http and one INCR for each POST. */
   | 'http-incr'
   /** The same with ioredis's auto-pipelining. */

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Redis } from 'ioredis';
 import { WebSocketServer } from 'ws';
 import { decodeAgentFrame, encodeFrame } from '../../../protocol/codec.ts';
+import type { Batch } from '../../../protocol/frame.ts';
 import { LIMITS, SUBPROTOCOL } from '../../../protocol/limits.ts';
 import { startDaemon } from '../../../server/app.ts';
 import { loadConfig } from '../../../server/config/load.ts';
@@ -45,7 +46,8 @@ function vitals(): SideVitals {
 
 async function start({ kind, redisUrl, token }: SideStart): Promise<number> {
   if (kind === 'daemon') return startWhole(redisUrl, token);
-  if (kind === 'bare') return startBare();
+  if (kind === 'bare') return startBare((taken) => taken.acknowledge());
+  if (kind === 'skeleton') return startBare(groupCommit(new Redis(redisUrl)));
   return startPosts(new Redis(redisUrl, { enableAutoPipelining: kind === 'http-incr-auto' }));
 }
 
@@ -68,8 +70,46 @@ async function startWhole(redisUrl: string, token: string): Promise<number> {
   return daemon.port;
 }
 
+interface Taken {
+  readonly producerId: string;
+  readonly batch: Batch;
+  acknowledge(): void;
+}
+
+/** Keeps a batch, or does not, and then acknowledges it. */
+type Keep = (taken: Taken) => void;
+
+/**
+ * The least that a daemon with a store can do: what came in while the last transaction was on its way goes into
+ * the next one, which adds to one counter and moves the cursors. No books, no rules, nothing read back.
+ */
+function groupCommit(redis: Redis): Keep {
+  let waiting: Taken[] = [];
+  let isCommitting = false;
+  const commit = async () => {
+    isCommitting = true;
+    while (waiting.length > 0) {
+      const taken = waiting;
+      waiting = [];
+      const cursors = taken.flatMap(({ producerId, batch }) => [producerId, batch.seq]);
+      const outcomes = taken.reduce((sum, { batch }) => sum + batch.cells.length, 0);
+      await redis
+        .multi()
+        .hset('cursors', ...cursors)
+        .incrby('outcomes', outcomes)
+        .exec();
+      for (const { acknowledge } of taken) acknowledge();
+    }
+    isCommitting = false;
+  };
+  return (taken) => {
+    waiting.push(taken);
+    if (!isCommitting) setImmediate(() => isCommitting || void commit());
+  };
+}
+
 /** What any ws server must do for these frames, and nothing more: read, parse, validate, acknowledge. */
-async function startBare(): Promise<number> {
+async function startBare(keep: Keep): Promise<number> {
   const server = createServer((_, response) => response.end());
   const sockets = new WebSocketServer({
     server,
@@ -79,14 +119,17 @@ async function startBare(): Promise<number> {
     handleProtocols: () => SUBPROTOCOL,
   });
   sockets.on('connection', (socket) => {
+    let producerId = '';
     socket.on('error', () => {});
     socket.on('message', (data: Buffer) => {
       const decoded = decodeAgentFrame(data.toString());
       if (!decoded.ok) throw new Error(decoded.fault.message);
       const { frame } = decoded;
       if (frame.type === 'batch') {
-        socket.send(encodeFrame({ type: 'ack', applied: frame.seq, credit: LIMITS.credit }));
+        const ack = encodeFrame({ type: 'ack', applied: frame.seq, credit: LIMITS.credit });
+        keep({ producerId, batch: frame, acknowledge: () => socket.send(ack) });
       } else if (frame.type === 'hello') {
+        producerId = frame.producerId;
         socket.send(
           encodeFrame({
             type: 'welcome',
