@@ -33,6 +33,18 @@ export const METRICS = {
     ['service', 'region', 'platform', 'cause'],
     'Failed room-entry requests counted by this daemon, by cause.',
   ),
+  callbackEntries: metric(
+    'callback_entries_total',
+    'counter',
+    ['service'],
+    'Users who entered a room, as the callbacks of the vendor tell; successes only, never a success rate.',
+  ),
+  callbackExits: metric(
+    'callback_exits_total',
+    'counter',
+    ['service'],
+    'Users who left a room, as the callbacks of the vendor tell.',
+  ),
   windowSuccessRatio: metric(
     'window_success_ratio',
     'gauge',
@@ -93,6 +105,24 @@ export const METRICS = {
     'gauge',
     ['service'],
     'Voucher owed for the month so far, as a share of the monthly fee.',
+  ),
+  monthCallbackCoverageRatio: metric(
+    'month_callback_coverage_ratio',
+    'gauge',
+    ['service'],
+    'Successes reported by agents over entries told by the callbacks of the vendor, in the same minutes.',
+  ),
+  callbackConcurrencyRise: metric(
+    'callback_concurrency_rise',
+    'gauge',
+    ['service'],
+    'Concurrent users over the least of the hour before, from the callbacks of the vendor.',
+  ),
+  monthSurges: metric(
+    'month_surges',
+    'gauge',
+    ['service'],
+    'Times in the service month that more than 3000 concurrent users came on top (clause 4.6); a person decides.',
   ),
   agentsConnected: metric('agents_connected', 'gauge', ['service'], 'Agents connected to this daemon.'),
   agentLastBatchTimestampSeconds: metric(
@@ -208,11 +238,23 @@ export const AGENT_METRICS = {
     [],
     'Outcomes not counted because their id was seen before.',
   ),
+  trtcCallbacks: metric(
+    'agent_trtc_callbacks_total',
+    'counter',
+    ['result'],
+    'Callbacks of the vendor, by what became of them: entered, left, repeated, ignored, or why they were refused.',
+  ),
   outcomesLost: metric(
     'agent_outcomes_lost_total',
     'counter',
     ['reason'],
     'Accepted outcomes that had to be given up.',
+  ),
+  followedFilesSkipped: metric(
+    'agent_followed_files_skipped_total',
+    'counter',
+    ['reason'],
+    'Rotated files that could not be read, or not to their end: broken, cut-off, compression.',
   ),
   batchesSealed: metric('agent_batches_sealed_total', 'counter', [], 'Batches sealed.'),
   batchesAcknowledged: metric(

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -7,19 +8,28 @@ import type { Receiver } from '../receiver.ts';
 import { isErrno } from '../spool/disk.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
 import type { Spool } from '../spool/spool.ts';
+import type { Damage } from './content.ts';
 import { FaultLog } from './fault-log.ts';
 import {
+  CHUNK_BYTES,
+  closeFile,
   growHead,
-  isSame,
   type OpenFile,
   openFile,
   positionOf,
-  rotatedAfter,
-  seekTo,
-  siblingsOf,
+  recognise,
   wasCut,
 } from './followed-file.ts';
-import { LineSplitter, type SplitLine, TOO_LONG } from './line-splitter.ts';
+import { TOO_LONG } from './line-splitter.ts';
+import { PackedCheck } from './packed-check.ts';
+import {
+  findInFolder,
+  locate,
+  openPredecessor,
+  type Predecessor,
+  type Sibling,
+  type Whereabouts,
+} from './predecessors.ts';
 
 export interface FollowOptions {
   /** Absolute: it names the position in the spool. */
@@ -37,22 +47,25 @@ export interface Follower {
 }
 
 const POLL_MS = 250;
-const CHUNK_BYTES = 256 * 1024;
 /** A writer may go on in a file that was renamed until it is told; after so long without a byte it has moved on. */
 const ROTATED_QUIET_MS = 2_000;
 const RETRY_MS = 1_000;
+
+/** Skipped files that are remembered, to be reported once. */
+const SKIPPED_MAX = 1_000;
 
 /**
  * Reads outcomes as NDJSON from a file as it grows, from its beginning at the first start.
  *
  * The position is journalled in the same record as the outcomes read up to it, so that a crash neither skips
- * nor repeats a line. A file is known by its inode and its first bytes. Rotation by renaming is followed, also
- * while the agent was down, as long as the old file is in the same folder; a file that was cut is read from the
- * start. What is cut and has grown beyond the old position within one poll, beginning alike, is not noticed.
+ * nor repeats a line. It says what was read by its content: rotation by renaming, by copying and cutting, and
+ * compression with gzip are followed, also several times over and while the agent was down, as long as the old
+ * files are in the same folder. What is cut and has grown beyond the old position within one poll, beginning
+ * alike, is not noticed.
  */
 export function followFile(options: FollowOptions): Follower {
-  const reader = new FileReader(options);
   const stopped = new AbortController();
+  const reader = new FileReader(options, stopped.signal);
   const running = (async () => {
     while (!stopped.signal.aborted) {
       let isIdle = true;
@@ -61,7 +74,7 @@ export function followFile(options: FollowOptions): Follower {
       } catch (error) {
         options.log.error(
           { file: options.path, error: (error as Error).message },
-          'the file cannot be followed',
+          'the file cannot be followed; going on from the last durable line',
         );
         await reader.close();
         await pause(RETRY_MS, stopped.signal);
@@ -78,125 +91,203 @@ export function followFile(options: FollowOptions): Follower {
   };
 }
 
+/** A line, and where it ends in the content. */
+interface Line {
+  readonly text: string | undefined;
+  readonly end: { readonly offset: number; readonly crc: number };
+}
+
 class FileReader {
   readonly #options: FollowOptions;
+  readonly #signal: AbortSignal;
   readonly #faults: FaultLog;
   #file: OpenFile | undefined;
+  /** Of a compressed file. */
+  #check: PackedCheck | undefined;
+  /** The compressed file cannot be read up to the position: it is waited for, else skipped. */
+  #isDamagedBefore = false;
+  /** Nothing was found of what was read, nor a file to go on with. */
+  #isSearched = false;
+  readonly #skipped = new Set<string>();
 
-  constructor(options: FollowOptions) {
+  constructor(options: FollowOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#signal = signal;
     this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs());
   }
 
   /** Reads what there is; @returns true when there was nothing */
   async step(): Promise<boolean> {
-    this.#file ??= await this.#resume();
+    if (!this.#file) this.#open(await this.#resume());
     const file = this.#file;
-    if (!file) return true;
+    // A search that was broken off has found nothing.
+    if (!file || this.#signal.aborted) return true;
     if (this.#options.spool.refusal() !== undefined) return true;
     if (await wasCut(file)) {
-      this.#options.log.warn({ file: this.#options.path }, 'the file was cut; reading it from its beginning');
-      file.head = Buffer.alloc(0);
-      this.#seek(file, 0);
-    }
-    const chunk = Buffer.alloc(CHUNK_BYTES);
-    const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, file.offset);
-    if (bytesRead > 0) {
-      file.grewAtMs = this.#options.clock.monotonicMs();
-      await this.#take(file, chunk.subarray(0, bytesRead));
+      this.#options.log.warn({ file: file.path }, 'the file was cut; looking for a copy of it');
+      await this.close();
       return false;
     }
-    return this.#turnOver(file);
+    const verdict = (await this.#check?.judge(this.#signal)) ?? 'whole';
+    if (verdict === 'wait') return true;
+    if (verdict === 'broken' || this.#isDamagedBefore) return this.#skip(file, verdict);
+    const bytes = await file.content.read(file.offset, CHUNK_BYTES);
+    if (typeof bytes === 'string') return this.#skip(file, bytes);
+    if (bytes.length === 0) return this.#turnOver(file);
+    file.grewAtMs = this.#options.clock.monotonicMs();
+    await this.#take(file, bytes);
+    return false;
   }
 
   async close(): Promise<void> {
     const file = this.#file;
-    this.#file = undefined;
+    this.#open(undefined);
     this.#faults.close();
-    await file?.handle.close();
+    if (file) await closeFile(file);
   }
 
-  /** Opens the file where the last reader stopped; first the rotated one, if that was not read to its end. */
+  #open(file: OpenFile | undefined): void {
+    this.#file = file;
+    this.#check = file?.isCompressed ? new PackedCheck(file, this.#options.clock) : undefined;
+    if (!file) this.#isDamagedBefore = false;
+  }
+
+  /** Opens the file where the last reader stopped; first the rotated ones, if they were not read to their end. */
   async #resume(): Promise<OpenFile | undefined> {
-    const { path, spool, log } = this.#options;
+    const { path, spool, log, clock } = this.#options;
     const saved = spool.position(path);
-    const current = await openFile(path, this.#options.clock);
-    if (!saved) return current;
-    if (current && (await isSame(current, saved))) return seekTo(current, saved.offset);
-    const rotated = await this.#findRotated(saved);
-    if (!rotated) {
-      if (current) log.warn({ file: path }, 'the file that was followed is gone; reading the new one');
-      return current;
+    const current = await openFile(path, clock);
+    if (!saved || (current && (await recognise(current, saved, this.#signal)) === 'same')) return current;
+    if (!current && this.#isSearched) return undefined;
+    const found = await this.#locate(saved);
+    let file: OpenFile | undefined;
+    switch (found.kind) {
+      case 'found':
+        log.info({ file: found.file.path, offset: saved.offset }, 'going on in a rotated file');
+        file = found.file;
+        break;
+      case 'damaged':
+        this.#isDamagedBefore = true;
+        file = await openPredecessor(found.predecessor, clock, saved);
+        break;
+      case 'gone':
+        log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
+        file = await this.#openNext(found.later, saved);
     }
-    await current?.handle.close();
-    return seekTo(rotated, saved.offset);
+    this.#isSearched = !file;
+    return file;
   }
 
-  async #findRotated(saved: FilePosition): Promise<OpenFile | undefined> {
+  #locate(position: FilePosition): Promise<Whereabouts> {
+    const isSkipped = (one: Predecessor) => this.#skipped.has(keyOf(one));
+    return locate(this.#options.path, position, {
+      clock: this.#options.clock,
+      signal: this.#signal,
+      isSkipped,
+    });
+  }
+
+  /** @returns the oldest that can be opened, at last the followed file; undefined when it is not there just now */
+  async #openNext(
+    later: readonly Predecessor[],
+    since: { readonly writtenAtMs: number },
+  ): Promise<OpenFile | undefined> {
     const { path, clock } = this.#options;
-    for (const { path: sibling, inode } of await siblingsOf(path)) {
-      if (inode !== saved.inode) continue;
-      const file = await openFile(sibling, clock);
-      if (file && (await isSame(file, saved))) return file;
-      await file?.handle.close();
+    for (const one of later) {
+      if (one.format === 'unsupported') this.#report(one, 'compression');
+      else if (!this.#skipped.has(keyOf(one))) return openPredecessor(one, clock, since);
     }
-    return undefined;
+    return openFile(path, clock);
   }
 
-  /** At the end of the file: goes on to the new one once this one was renamed and rests. */
+  /** At the end of the file: goes on to the next one once this one was renamed and rests. */
   async #turnOver(file: OpenFile): Promise<boolean> {
     const { path, clock, log } = this.#options;
-    const info = await stat(path).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw error;
-    });
-    if (!info || info.ino === file.inode) return true;
-    if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
-    const rest = file.splitter.rest();
-    if (file.splitter.halfBytes > 0) {
-      log.warn({ file: path }, 'the rotated file ends inside a line; its last record may be cut off');
-      if (!(await this.#takeLines(file, [{ text: rest, end: file.offset }]))) return false;
+    if (!file.isCompressed) {
+      const info = await stat(path).catch((error: unknown) => {
+        if (isErrno(error, 'ENOENT')) return undefined;
+        throw error;
+      });
+      if (!info || info.ino === file.inode) return true;
+      if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
     }
-    // The next file's position takes the place of this one's with its first line.
-    const next = (await rotatedAfter(path, file)) ?? path;
-    await this.close();
-    this.#file = await openFile(next, clock);
+    if (file.splitter.halfBytes > 0) {
+      log.warn({ file: file.path }, 'the rotated file ends inside a line; its last record may be cut off');
+      await this.#takeLines(file, [{ text: file.splitter.rest(), end: file }]);
+    }
+    const later = await this.#laterThan(file);
+    if (later) await this.#goOn(file, later);
+    else await this.close();
     return false;
+  }
+
+  /** @returns undefined when that is to be seen once a file is whole */
+  async #laterThan(file: OpenFile): Promise<readonly Predecessor[] | undefined> {
+    const beside = await findInFolder(this.#options.path, file.inode);
+    if (beside) return beside.later;
+    // It was compressed or deleted while it was read.
+    const found = await this.#locate(positionOf(file, file));
+    if (found.kind === 'damaged') return undefined;
+    if (found.kind === 'found') await closeFile(found.file);
+    return found.later;
+  }
+
+  /** Leaves a damaged file, or what is behind its damage. */
+  async #skip(file: OpenFile, verdict: 'whole' | Damage): Promise<boolean> {
+    const beside = await findInFolder(this.#options.path, file.inode);
+    if (verdict !== 'whole' && beside) this.#report(beside.self, verdict);
+    if (verdict === 'whole' || !beside || this.#isDamagedBefore) {
+      // It has become whole, or its compressor began anew, or what came after it is to be found by time.
+      await this.close();
+    } else {
+      await this.#goOn(file, beside.later);
+    }
+    return false;
+  }
+
+  /** The next file's position takes the place of this one's with its first line. */
+  async #goOn(file: OpenFile, later: readonly Predecessor[]): Promise<void> {
+    await this.close();
+    this.#open(await this.#openNext(later, file));
+  }
+
+  #report(file: Sibling, reason: Damage | 'compression'): void {
+    const key = keyOf(file);
+    if (this.#skipped.has(key)) return;
+    if (this.#skipped.size >= SKIPPED_MAX) this.#skipped.clear();
+    this.#skipped.add(key);
+    this.#options.metrics.count('followedFilesSkipped', 1, reason);
+    this.#options.log.error({ file: file.path, reason }, SKIPPED[reason]);
   }
 
   async #take(file: OpenFile, bytes: Buffer): Promise<void> {
     growHead(file, bytes);
-    file.offset += bytes.length;
-    await this.#takeLines(file, file.splitter.push(bytes));
+    const start = file.offset;
+    let end = { offset: start, crc: file.crc };
+    const endAt = (offset: number) => {
+      const crc = crc32(bytes.subarray(end.offset - start, offset - start), end.crc);
+      end = { offset, crc };
+      return end;
+    };
+    const lines = file.splitter.push(bytes).map((line): Line => ({ text: line.text, end: endAt(line.end) }));
+    Object.assign(file, endAt(start + bytes.length));
+    await this.#takeLines(file, lines);
   }
 
-  /** @returns false when the spool refused them; the file is then read again from the last durable line */
-  async #takeLines(file: OpenFile, lines: readonly SplitLine[]): Promise<boolean> {
-    const { path, spool, log } = this.#options;
+  /** @throws when the spool refused them: the file is then to be read again from the last durable line */
+  async #takeLines(file: OpenFile, lines: readonly Line[]): Promise<void> {
+    const { path, spool } = this.#options;
     for (const { text, end } of lines) {
-      this.#takeLine(text, end);
+      this.#takeLine(text, end.offset, file);
       spool.setPosition(path, positionOf(file, end));
     }
-    if (lines.length === 0) return true;
-    try {
-      await spool.commit();
-      return true;
-    } catch (error) {
-      log.error(
-        { file: path, error: (error as Error).message },
-        'the spool refused lines; reading them again',
-      );
-      await sleep(RETRY_MS);
-      const saved = spool.position(path);
-      this.#seek(file, saved?.inode === file.inode ? saved.offset : 0);
-      return false;
-    }
+    if (lines.length > 0) await spool.commit();
   }
 
-  #takeLine(text: string | undefined, end: number): void {
-    const { path, receiver, metrics } = this.#options;
+  #takeLine(text: string | undefined, end: number, file: OpenFile): void {
+    const { receiver, metrics } = this.#options;
     if (text?.trim() === '') return;
-    const place = `${path} up to byte ${end}`;
+    const place = `${file.path} up to byte ${end}`;
     if (text === undefined) {
       metrics.count('outcomesRejected', 1, 'OUTCOME_NOT_JSON');
       this.#faults.report({ code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG }, place);
@@ -205,11 +296,18 @@ class FileReader {
     const received = receiver.receiveLine(text, 'file');
     if (received.status === 'rejected') this.#faults.report(received.fault, place);
   }
+}
 
-  #seek(file: OpenFile, offset: number): void {
-    file.offset = offset;
-    file.splitter = new LineSplitter(offset);
-  }
+const SKIPPED: Readonly<Record<Damage | 'compression', string>> = {
+  broken: 'a rotated file is skipped: it fails its checksum',
+  'cut-off': 'a rotated file ends early; what it holds is read, and the rest is missing',
+  compression:
+    'a rotated file is skipped: only gzip can be read; unpack it into --stdin, and set compresscmd to gzip',
+};
+
+/** An inode alone may belong to another file by now. */
+function keyOf({ inode, mtimeMs }: Sibling): string {
+  return `${inode} ${mtimeMs}`;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

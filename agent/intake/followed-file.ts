@@ -1,57 +1,45 @@
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import { isErrno } from '../spool/disk.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
+import { type Content, GzipContent, PlainContent } from './content.ts';
 import { LineSplitter } from './line-splitter.ts';
 
-/** As many first bytes tell a file from another that got its inode. */
+/** As many first bytes are looked at, to see at once that a file is another one. */
 const HEAD_BYTES = 256;
-/** Files of the folder among which a rotated one is looked for. */
-const SIBLINGS_MAX = 1_000;
+/** Of a file that has the right inode, so much is read again at a start to see that it is the one that was read. */
+const REREAD_BYTES = 256 * 1024 * 1024;
+export const CHUNK_BYTES = 256 * 1024;
 
 export interface OpenFile {
+  readonly path: string;
   readonly handle: FileHandle;
   readonly inode: number;
-  /** First bytes of the file, at most HEAD_BYTES. */
+  readonly isCompressed: boolean;
+  readonly content: Content;
+  /** First bytes of the content, at most HEAD_BYTES. */
   head: Buffer;
+  /** Bytes read, and their CRC. */
   offset: number;
+  crc: number;
   splitter: LineSplitter;
+  /** By the monotonic clock. */
   grewAtMs: number;
+  /** The content is from then or later, by the file system's clock. */
+  writtenAtMs: number;
 }
 
-/** What log rotation puts after a name: .1, -20261123, .2026-11-23T02:00. Compressed files are not read. */
-const ROTATED_SUFFIX = /^[.-]\d[\d.:T-]*$/;
-
-/** The oldest rotated file of a path that was written after `file`, when a rotation was missed. */
-export async function rotatedAfter(path: string, file: OpenFile): Promise<string | undefined> {
-  const { mtimeMs } = await file.handle.stat();
-  const name = basename(path);
-  const later = (await siblingsOf(path)).filter(
-    (one) =>
-      one.name.startsWith(name) &&
-      ROTATED_SUFFIX.test(one.name.slice(name.length)) &&
-      one.mtimeMs > mtimeMs &&
-      one.inode !== file.inode,
-  );
-  return later.sort((a, b) => a.mtimeMs - b.mtimeMs)[0]?.path;
-}
-
-/** The other files of a file's folder. */
-export async function siblingsOf(path: string) {
-  const names = (await readdir(dirname(path)).catch(() => [])).slice(0, SIBLINGS_MAX);
-  const found: { name: string; path: string; inode: number; mtimeMs: number }[] = [];
-  for (const name of names) {
-    if (name === basename(path)) continue;
-    const sibling = join(dirname(path), name);
-    const info = await stat(sibling).catch(() => undefined);
-    if (info?.isFile()) found.push({ name, path: sibling, inode: info.ino, mtimeMs: info.mtimeMs });
-  }
-  return found;
-}
-
-export async function openFile(path: string, clock: Clock): Promise<OpenFile | undefined> {
+/**
+ * @param since  of a compressed file: what was written before it. Its own time will not do, as it becomes the
+ *   older time of the file it was made from only when the compressor is done
+ * @returns undefined when there is no such file
+ */
+export async function openFile(
+  path: string,
+  clock: Clock,
+  since?: { readonly writtenAtMs: number },
+): Promise<OpenFile | undefined> {
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
@@ -59,41 +47,112 @@ export async function openFile(path: string, clock: Clock): Promise<OpenFile | u
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-  const { ino } = await handle.stat();
-  const grewAtMs = clock.monotonicMs();
-  return { handle, inode: ino, head: Buffer.alloc(0), offset: 0, splitter: new LineSplitter(), grewAtMs };
+  const { ino, mtimeMs } = await handle.stat();
+  return {
+    path,
+    handle,
+    inode: ino,
+    isCompressed: since !== undefined,
+    content: since ? new GzipContent(handle) : new PlainContent(handle),
+    head: Buffer.alloc(0),
+    offset: 0,
+    crc: 0,
+    splitter: new LineSplitter(),
+    grewAtMs: clock.monotonicMs(),
+    writtenAtMs: since ? since.writtenAtMs : mtimeMs,
+  };
 }
 
-export async function seekTo(file: OpenFile, offset: number): Promise<OpenFile> {
+/** `damaged`: it cannot be read as far as it was read before, and what can be read of that is the same. */
+export type Recognised = 'same' | 'other' | 'damaged';
+
+/**
+ * Tells whether a file begins with all that was read up to a position: rotation and compression change its name
+ * and inode, and another file can get its inode. If so the file is set to go on from there, else it is closed.
+ * @param signal  aborted: the answer is `other`
+ */
+export async function recognise(
+  file: OpenFile,
+  position: FilePosition,
+  signal: AbortSignal,
+): Promise<Recognised> {
+  let recognised: Recognised = 'other';
+  try {
+    recognised = await compare(file, position, signal);
+  } finally {
+    if (recognised !== 'same') await closeFile(file);
+  }
+  return recognised;
+}
+
+async function compare(file: OpenFile, position: FilePosition, signal: AbortSignal): Promise<Recognised> {
+  const { content, inode, isCompressed, handle } = file;
+  const { offset, headBytes, headCrc, contentCrc } = position;
+  if (!isCompressed && (await handle.stat()).size < offset) return 'other';
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < headBytes) {
+    const bytes = await content.read(head.length, headBytes - head.length);
+    if (typeof bytes === 'string') return 'damaged';
+    if (bytes.length === 0) return 'other';
+    head = Buffer.concat([head, bytes]);
+  }
+  if (crc32(head) !== headCrc) return 'other';
+  if (isCompressed || inode !== position.inode || offset <= REREAD_BYTES) {
+    const crc = await crcUpTo(content, offset, signal);
+    if (crc === 'damaged') return 'damaged';
+    if (crc !== contentCrc) return 'other';
+  }
+  file.head = head;
   file.offset = offset;
+  file.crc = contentCrc;
   file.splitter = new LineSplitter(offset);
-  file.head = await readHead(file.handle, Math.min(offset, HEAD_BYTES));
-  return file;
+  return 'same';
 }
 
-export async function isSame(file: OpenFile, saved: FilePosition): Promise<boolean> {
-  if (file.inode !== saved.inode) return false;
-  const { size } = await file.handle.stat();
-  if (size < saved.offset) return false;
-  const head = await readHead(file.handle, saved.headBytes);
-  return head.length === saved.headBytes && crc32(head) === saved.headCrc;
+export async function closeFile(file: OpenFile): Promise<void> {
+  file.content.rewind();
+  await file.handle.close();
 }
 
+/** @returns undefined when the content ends before `end` */
+async function crcUpTo(
+  content: Content,
+  end: number,
+  signal: AbortSignal,
+): Promise<number | 'damaged' | undefined> {
+  let crc = 0;
+  for (let offset = 0; offset < end; ) {
+    if (signal.aborted) return undefined;
+    const bytes = await content.read(offset, Math.min(CHUNK_BYTES, end - offset));
+    if (typeof bytes === 'string') return 'damaged';
+    if (bytes.length === 0) return undefined;
+    crc = crc32(bytes, crc);
+    offset += bytes.length;
+  }
+  return crc;
+}
+
+/** Takes note of how far the file is written; @returns whether it was cut, so that what was read is not there */
 export async function wasCut(file: OpenFile): Promise<boolean> {
-  const { size } = await file.handle.stat();
+  if (file.isCompressed) return false;
+  const { size, mtimeMs } = await file.handle.stat();
   if (size < file.offset) return true;
-  return !(await readHead(file.handle, file.head.length)).equals(file.head);
+  file.writtenAtMs = mtimeMs;
+  const head = await file.content.read(0, file.head.length);
+  return typeof head === 'string' || !head.equals(file.head);
 }
 
-async function readHead(handle: FileHandle, bytes: number): Promise<Buffer> {
-  const head = Buffer.alloc(bytes);
-  const { bytesRead } = await handle.read(head, 0, bytes, 0);
-  return head.subarray(0, bytesRead);
-}
-
-export function positionOf(file: OpenFile, offset: number): FilePosition {
-  const head = file.head.subarray(0, Math.min(offset, HEAD_BYTES));
-  return { inode: file.inode, offset, headBytes: head.length, headCrc: crc32(head) };
+/** @param end  of a line, and the CRC of the content up to there */
+export function positionOf(file: OpenFile, end: { offset: number; crc: number }): FilePosition {
+  const head = file.head.subarray(0, Math.min(end.offset, HEAD_BYTES));
+  return {
+    inode: file.inode,
+    offset: end.offset,
+    headBytes: head.length,
+    headCrc: crc32(head),
+    contentCrc: end.crc,
+    writtenAtMs: file.writtenAtMs,
+  };
 }
 
 /** Takes note of the first bytes as they are read. */

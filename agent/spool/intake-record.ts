@@ -32,10 +32,15 @@ export interface IntakeTotals {
 export type Positions = Readonly<Record<string, FilePosition>>;
 export interface FilePosition {
   readonly inode: number;
+  /** Into the content; that of a compressed file is what it unpacks to. */
   readonly offset: number;
-  /** Of the file's first bytes: tells it from another that got its inode. */
+  /** Of the content's first bytes: tells most other files at a glance. */
   readonly headBytes: number;
   readonly headCrc: number;
+  /** Of the content up to `offset`: tells the file by whatever name, inode and compression it has by now. */
+  readonly contentCrc: number;
+  /** The file was written to then or later, by the file system's clock. */
+  readonly writtenAtMs: number;
 }
 
 /** Labels as an array, because the names of the fields would be half of the journal. */

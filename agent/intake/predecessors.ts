@@ -1,0 +1,184 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { FilePosition } from '../spool/intake-record.ts';
+import { closeFile, type OpenFile, openFile, recognise } from './followed-file.ts';
+
+/** Files of the folder among which predecessors are looked for. */
+const SIBLINGS_MAX = 1_000;
+/** Predecessors looked at, the newest ones. */
+const PREDECESSORS_MAX = 100;
+
+/** A file that log rotation made of a followed one. */
+export interface Predecessor extends Sibling {
+  /** `unsupported`: compressed in a way that cannot be read here. */
+  readonly format: 'plain' | 'gzip' | 'unsupported';
+  /** What rotation put into the name: `1`, `20261123`, `2026-11-23T02:00`. */
+  readonly mark: string;
+}
+
+/** A file of the same folder. */
+export interface Sibling {
+  readonly name: string;
+  readonly path: string;
+  readonly inode: number;
+  readonly mtimeMs: number;
+}
+
+export type Whereabouts =
+  /** A file that holds all that was read, open to go on from there. */
+  | { readonly kind: 'found'; readonly file: OpenFile; readonly later: readonly Predecessor[] }
+  /** One that may hold it and is damaged, or is still being written. */
+  | { readonly kind: 'damaged'; readonly predecessor: Predecessor }
+  /** `later` is then what was written since: compressors leave a file its time. */
+  | { readonly kind: 'gone'; readonly later: readonly Predecessor[] };
+
+interface Search {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Damaged files that are not to be waited for. */
+  isSkipped(predecessor: Predecessor): boolean;
+}
+
+/** Finds among the files beside a followed one where a position has gone: by the inode, else by the content. */
+export async function locate(path: string, position: FilePosition, search: Search): Promise<Whereabouts> {
+  const { clock, signal, isSkipped } = search;
+  const { siblings, predecessors } = await lookAround(path);
+  const renamed = siblings.find(({ inode }) => inode === position.inode);
+  if (renamed && !isCompressed(renamed)) {
+    const file = await openFile(renamed.path, clock);
+    if (file && (await recognise(file, position, signal)) === 'same')
+      return { kind: 'found', file, later: laterThan(renamed, predecessors) };
+  }
+  // Every file begins with nothing: a position at 0 tells no content.
+  const candidates = position.offset === 0 ? [] : likelyFirst(predecessors, position);
+  let damaged: Predecessor | undefined;
+  for (const candidate of candidates) {
+    const file = await openPredecessor(candidate, clock, position);
+    const recognised = file && (await recognise(file, position, signal));
+    if (file && recognised === 'same')
+      return { kind: 'found', file, later: laterThan(candidate, predecessors) };
+    if (recognised === 'damaged' && isSince(candidate, position) && !isSkipped(candidate))
+      damaged ??= candidate;
+  }
+  if (damaged) return { kind: 'damaged', predecessor: damaged };
+  return { kind: 'gone', later: predecessors.filter(({ mtimeMs }) => mtimeMs > position.writtenAtMs) };
+}
+
+/** @returns undefined when the file has no name in the folder any more; `later` was written after it */
+export async function findInFolder(
+  path: string,
+  inode: number,
+): Promise<{ self: Sibling; later: Predecessor[] } | undefined> {
+  const { siblings, predecessors } = await lookAround(path);
+  const self = siblings.find((one) => one.inode === inode);
+  return self && { self, later: laterThan(self, predecessors) };
+}
+
+async function lookAround(path: string) {
+  const siblings = await siblingsOf(path);
+  return { siblings, predecessors: predecessorsAmong(siblings, path) };
+}
+
+/** @returns undefined when it is not there any more, or has another name by now */
+export async function openPredecessor(
+  { path, inode, format }: Predecessor,
+  clock: Clock,
+  since: { readonly writtenAtMs: number },
+): Promise<OpenFile | undefined> {
+  const file = await openFile(path, clock, format === 'gzip' ? since : undefined);
+  if (file?.inode === inode) return file;
+  if (file) await closeFile(file);
+  return undefined;
+}
+
+function laterThan(one: Sibling, predecessors: readonly Predecessor[]): Predecessor[] {
+  const index = predecessors.findIndex(({ inode }) => inode === one.inode);
+  if (index !== -1) return predecessors.slice(index + 1);
+  return predecessors.filter(({ mtimeMs }) => mtimeMs > one.mtimeMs);
+}
+
+/**
+ * Contents can be equal up to the position: then it is the oldest of the files that were written to since. A
+ * clock that was set back may have made all of them look older.
+ */
+function likelyFirst(predecessors: readonly Predecessor[], position: FilePosition): Predecessor[] {
+  const readable = predecessors.filter(({ format }) => format !== 'unsupported');
+  const older = readable.filter((one) => !isSince(one, position));
+  return [...readable.filter((one) => isSince(one, position)), ...older.reverse()];
+}
+
+/** Some compressors keep the time to the second. */
+function isSince({ mtimeMs }: Predecessor, { writtenAtMs }: FilePosition): boolean {
+  return mtimeMs >= Math.floor(writtenAtMs / 1_000) * 1_000;
+}
+
+const COMPRESSED = /\.(gz|zst|xz|bz2|lz4|Z)$/;
+const isCompressed = ({ name }: Sibling) => COMPRESSED.test(name);
+/** What log rotation puts after a name: .1, -20261123, .2026-11-23T02:00. */
+const MARK = /^[.-](\d[\d.:T-]*)$/;
+/** And before its extension; but app-2.log is another program's, not one of app.log. */
+const INNER_MARK = /^(?:\.|-(?=\d{4}))(\d[\d.:T-]*)$/;
+
+/** The files that rotation made of `path`, oldest first. */
+function predecessorsAmong(siblings: readonly Sibling[], path: string): Predecessor[] {
+  const name = basename(path);
+  const extension = extname(name);
+  const around = { stem: basename(name, extension), extension };
+  const found: Predecessor[] = [];
+  for (const sibling of siblings) {
+    const compressed = COMPRESSED.exec(sibling.name);
+    const plainName = sibling.name.slice(0, compressed?.index ?? sibling.name.length);
+    const mark =
+      markOf(plainName, { stem: name, extension: '' }, MARK) ?? markOf(plainName, around, INNER_MARK);
+    if (mark === undefined) continue;
+    const format = compressed ? (compressed[1] === 'gz' ? 'gzip' : 'unsupported') : 'plain';
+    found.push({ ...sibling, format, mark });
+  }
+  const plain = new Set(found.filter(({ format }) => format === 'plain').map(({ mark }) => mark));
+  return (
+    found
+      // While a file is being compressed it is there in both forms, and whole in one of them.
+      .filter(({ format, mark }) => format === 'plain' || !plain.has(mark))
+      .sort(byAge)
+      .slice(-PREDECESSORS_MAX)
+  );
+}
+
+/** @returns what stands between `stem` and `extension`, if rotation may have put it there */
+function markOf(
+  name: string,
+  { stem, extension }: { stem: string; extension: string },
+  mark: RegExp,
+): string | undefined {
+  if (!name.startsWith(stem) || !name.endsWith(extension)) return undefined;
+  return mark.exec(name.slice(stem.length, name.length - extension.length))?.[1];
+}
+
+/** Numbers grow with age, dates do the opposite. */
+function byAge(a: Predecessor, b: Predecessor): number {
+  const [numberA, numberB] = [numberOf(a), numberOf(b)];
+  if (numberA !== undefined && numberB !== undefined) return numberB - numberA || a.mtimeMs - b.mtimeMs;
+  if (numberA === undefined && numberB === undefined && a.mark !== b.mark) return a.mark < b.mark ? -1 : 1;
+  return a.mtimeMs - b.mtimeMs;
+}
+
+function numberOf({ mark }: Predecessor): number | undefined {
+  return /^\d{1,5}$/.test(mark) ? Number(mark) : undefined;
+}
+
+/** The other files of a file's folder. */
+async function siblingsOf(path: string): Promise<Sibling[]> {
+  const own = basename(path);
+  const stem = basename(own, extname(own));
+  const names = (await readdir(dirname(path)).catch(() => [])).filter((name) => name !== own);
+  // The likely ones first, in case there are too many.
+  names.sort((a, b) => Number(b.startsWith(stem)) - Number(a.startsWith(stem)));
+  const found: Sibling[] = [];
+  for (const name of names.slice(0, SIBLINGS_MAX)) {
+    const sibling = join(dirname(path), name);
+    const info = await stat(sibling).catch(() => undefined);
+    if (info?.isFile()) found.push({ name, path: sibling, inode: info.ino, mtimeMs: info.mtimeMs });
+  }
+  return found;
+}
