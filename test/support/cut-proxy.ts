@@ -10,6 +10,10 @@ export interface CutProxy {
    * client never learns of it, and the connection is reset.
    */
   dropReplies(n: number): void;
+  /** Loses this share of all replies from now on, in the same way. */
+  dropShare(share: number, random: () => number): void;
+  /** Connections from now on lead to another port; those that are open are left as they are. */
+  retarget(port: number): void;
   /** While true, new connections are reset at once. */
   refuse(isRefusing: boolean): void;
   /** While true, nothing passes in either direction and nothing is closed: a network that swallows packets. */
@@ -23,7 +27,9 @@ export interface CutProxy {
 
 export async function startCutProxy({ targetPort }: { readonly targetPort: number }): Promise<CutProxy> {
   const sockets = new Set<Socket>();
+  let port = targetPort;
   let toDrop = 0;
+  let isDropped = () => false;
   let dropped = 0;
   let connections = 0;
   let isRefusing = false;
@@ -35,7 +41,7 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
       return;
     }
     connections += 1;
-    const target = connect({ port: targetPort, host: '127.0.0.1' });
+    const target = connect({ port, host: '127.0.0.1' });
     const reset = () => {
       client.resetAndDestroy();
       target.resetAndDestroy();
@@ -54,8 +60,8 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
     });
     target.on('data', (data) => {
       if (isSwallowing) return;
-      if (toDrop > 0) {
-        toDrop -= 1;
+      if (toDrop > 0 || isDropped()) {
+        toDrop = Math.max(0, toDrop - 1);
         dropped += 1;
         reset();
         return;
@@ -80,6 +86,12 @@ export async function startCutProxy({ targetPort }: { readonly targetPort: numbe
     cut,
     dropReplies: (n) => {
       toDrop = n;
+    },
+    dropShare: (share, random) => {
+      isDropped = () => random() < share;
+    },
+    retarget: (value) => {
+      port = value;
     },
     refuse: (value) => {
       isRefusing = value;
