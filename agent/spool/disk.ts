@@ -8,7 +8,13 @@ export interface Disk {
   create(path: string): Promise<DiskFile>;
   /** Makes creations, renames and deletions in a directory durable. */
   syncDirectory(path: string): Promise<void>;
-  freeBytes(path: string): Promise<number>;
+  /** Of the file system that a path is on. */
+  space(path: string): Promise<Space>;
+}
+
+export interface Space {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }
 
 export interface DiskFile {
@@ -39,9 +45,9 @@ export const realDisk: Disk = {
       await directory.close();
     }
   },
-  async freeBytes(path) {
-    const { bavail, bsize } = await statfs(path);
-    return bavail * bsize;
+  async space(path) {
+    const { bavail, blocks, bsize } = await statfs(path);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   },
 };
 

@@ -181,8 +181,9 @@ export async function openParts(
   const directory = join(options.directory, identity.producerId);
   await makeDirectory(disk, directory);
   const { producerId } = identity;
-  // Several segments must fit, or there is no oldest one to give up.
-  const segmentBytes = Math.min(settings.segmentBytes, Math.floor(settings.maxBytes / 8));
+  // Several segments must fit, also on a small file system, or there is no oldest one to give up.
+  const { totalBytes } = await disk.space(directory);
+  const segmentBytes = Math.floor(Math.min(settings.segmentBytes, settings.maxBytes / 8, totalBytes / 16));
   const recovered = await recoverJournal(directory);
   const state = await StateFile.open(disk, directory);
   const batches = await BatchLog.open({

@@ -18,6 +18,8 @@ export interface Relieved {
 
 /** Segments worked on in one call, so that a commit never waits long behind it. */
 const STEPS = 16;
+/** Of a small file system no more than this share is kept free, or there would be no room for a spool. */
+const RESERVE_SHARE = 0.5;
 
 /**
  * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged; then
@@ -47,7 +49,8 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
 async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | 'spool-age' | undefined> {
   const { batches, disk, directory, settings, acked, nowMs } = spool;
   if (spool.bytes() > settings.maxBytes) return 'spool-full';
-  if ((await disk.freeBytes(directory)) < settings.minFreeBytes) return 'disk-full';
+  const { freeBytes, totalBytes } = await disk.space(directory);
+  if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
   const oldest = batches.oldest(acked);
   return oldest && nowMs - oldest.endedAtMs > settings.maxAgeMs ? 'spool-age' : undefined;
 }

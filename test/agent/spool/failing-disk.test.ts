@@ -39,7 +39,7 @@ class FailingDisk implements Disk {
   }
 
   syncDirectory = realDisk.syncDirectory;
-  freeBytes = realDisk.freeBytes;
+  space = realDisk.space;
 
   #fail(operation: Operation): void {
     if (this.failing[0] !== operation) return;

@@ -27,7 +27,8 @@ async function spoolAt(name: string, options: Parameters<typeof openSpool>[1] = 
 
 async function makeOriginal(options: Parameters<typeof openSpool>[1] = {}): Promise<string> {
   const spool = await spoolAt('original', options);
-  const position = { inode: 1, offset: 10, headBytes: 0, headCrc: 0, contentCrc: 0, writtenAtMs: 0 };
+  const content = { offset: 10, headBytes: 0, headCrc: 0, contentCrc: 0 };
+  const position = { inode: 1, bornAtMs: 0, writtenAtMs: 0, ...content };
   spool.setPosition('/var/log/entries', position);
   await report(spool, 7, { id: 'a', service: 'initech' });
   await spool.close();

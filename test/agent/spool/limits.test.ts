@@ -221,10 +221,10 @@ describe('a full disk', () => {
     await rm(join(mounted, 'others.log'));
   });
 
-  it('is not reached: the reserve is kept free by giving up the oldest', async () => {
-    await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_664 * KIB }, join(mounted, 'spool'));
+  it('is not reached: the reserve, half of a small one, is kept free by giving up the oldest', async () => {
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 64 * 1024 * KIB }, join(mounted, 'spool'));
     await spool.markSendable(1_000_000);
-    const reported = await outage(200);
+    const reported = await outage(600);
     const { counted, lost } = await deliverable(spool);
     expect(counted + lost).toBe(reported);
     expect(lost).toBeGreaterThan(0);

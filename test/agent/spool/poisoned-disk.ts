@@ -31,5 +31,5 @@ export class PoisonedDisk implements Disk {
   }
 
   syncDirectory = realDisk.syncDirectory;
-  freeBytes = realDisk.freeBytes;
+  space = realDisk.space;
 }
