@@ -26,6 +26,7 @@ import { Events } from './http/routes/events.ts';
 import { exclusionRoutes } from './http/routes/exclusions.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
+import { monthWindowRoutes } from './http/routes/month-windows.ts';
 import { PAGE_FOLDER, pageRoutes } from './http/routes/page.ts';
 import { serviceRoutes } from './http/routes/services.ts';
 import { statementRoutes } from './http/routes/statement.ts';
@@ -207,6 +208,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       ...healthRoutes(unready),
       ...metricsRoutes(families),
       ...serviceRoutes({ known, evaluator, months, termsOf, agents: gateway.connectedAgents, nowMs }),
+      ...monthWindowRoutes({ known, months }),
       ...windowRoutes({ known, months, termsOf, exclusionsOf, nowMs }),
       ...statementRoutes({ known, months, book, termsOf, nowMs }),
       ...alertRoutes({

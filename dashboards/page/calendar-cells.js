@@ -2,7 +2,7 @@
 // hatched, an idle one is a low bar, an unmeasured one a dotted line; windows that were up get darker the more
 // of their attempts failed.
 
-/** @import { WindowCell, Look, Brush, Box } from './types.d.ts' */
+/** @import { ContractMonth, WindowCell, Look, Brush, Box } from './types.d.ts' */
 
 /** Failed shares of counted attempts from which a window that is up is drawn darker; 1% loses it. */
 const SOME_SHARE = 0.002;
@@ -18,11 +18,18 @@ export const LOOK_NAMES = {
   excluded: 'excluded',
   idle: 'idle: nobody called',
   unmeasured: 'unmeasured: nobody watched',
+  absent: 'not there: skipped by the clock or out of service',
   ahead: 'to come',
 };
 
-/** @param {WindowCell | undefined} cell @returns {Look} */
-export function lookOf(cell) {
+/**
+ * @param {Pick<ContractMonth, 'absent'>} month
+ * @param {number} place
+ * @param {WindowCell | undefined} cell  the one at the place
+ * @returns {Look}
+ */
+export function lookOf({ absent }, place, cell) {
+  if (absent.has(place)) return 'absent';
   if (cell === undefined) return 'ahead';
   if (cell.verdict === 'down') return cell.lowVolume ? 'lost-few' : 'lost';
   if (cell.verdict !== 'up') return cell.verdict;
@@ -64,6 +71,10 @@ export function drawCell(brush, look, box) {
         width: Math.ceil(width / 2),
         height: hairline,
       });
+      return;
+    case 'absent':
+      fill('ahead', { left, top, width, height: hairline });
+      fill('ahead', { left, top: top + height - hairline, width, height: hairline });
       return;
     case 'ahead':
       fill('ahead', { left, top: top + Math.round(height / 2), width, height: hairline });

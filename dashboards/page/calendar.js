@@ -60,12 +60,12 @@ export function calendar({ onPoint, onChoose }) {
     /** @type {number[]} */
     const lost = [];
     for (let place = 0; place < month.days * month.perDay; place += 1) {
-      const look = lookOf(cells[place]);
+      const look = lookOf(month, place, cells[place]);
       if (look === 'lost' || look === 'lost-few') lost.push(place);
       else drawCell(brush, look, boxOf(place));
     }
     // Last, because they stand out of their row and, on a phone, over their neighbours.
-    for (const place of lost) drawCell(brush, lookOf(cells[place]), boxOf(place));
+    for (const place of lost) drawCell(brush, lookOf(month, place, cells[place]), boxOf(place));
   }
 
   /** @param {number} place */

@@ -1,54 +1,53 @@
 // The contract's own calendar: a month is a number of whole days, cut into windows that are named by the clock
 // of its zone, whatever that clock did (clauses 1.5 and 1.6). A window is known here by its place in the month,
-// from 0; its date and time follow from that without a table of zones.
+// from 0; the daemon says how the clock went, so that no table of zones is needed here.
 
-/** @import { ContractMonth } from './types.d.ts' */
+/** @import { ContractMonth, MonthWindows } from './types.d.ts' */
 
 const DAY_MS = 86_400_000;
-const DAY_MINUTES = 1440;
 
 /**
- * @param {{ month: string, period: { start: string, days: number, windows: number } }} reading
+ * @param {Pick<MonthWindows, 'month' | 'timeZone' | 'firstDate' | 'days' | 'windowMinutes' | 'windowsPerDay' | 'clock'>} answer
  * @returns {ContractMonth}
  */
-export function contractMonth({ month, period }) {
-  const startMs = Date.parse(period.start);
-  const offsetMinutes = offsetOf(month, startMs);
-  const perDay = period.windows / period.days;
-  return {
+export function contractMonth({ month, timeZone, firstDate, days, windowMinutes, windowsPerDay, clock }) {
+  const laid = {
     month,
-    startMs,
-    days: period.days,
-    perDay,
-    windowMinutes: DAY_MINUTES / perDay,
-    offsetMinutes,
-    firstDate: new Date(startMs + offsetMinutes * 60_000).toISOString().slice(0, 10),
+    timeZone,
+    firstDate,
+    days,
+    windowMinutes,
+    perDay: windowsPerDay,
+    clock: clock.map(({ from, to, offsetMinutes }) => ({
+      fromMs: Date.parse(from),
+      toMs: Date.parse(to),
+      offsetMs: offsetMinutes * 60_000,
+    })),
   };
+  const places = Array.from({ length: days * windowsPerDay }, (_, place) => place);
+  return { ...laid, absent: new Set(places.filter((place) => spansOf(laid, place).length === 0)) };
 }
 
 /**
- * Whether the zone's clock changes within the month: then places and times after the change are off by what it
- * jumped, as no zone's rules are known here.
- * @param {{ period: { start: string, end: string, minutes: number } }} reading
+ * The instants that bear a window's name: one span as a rule, none where the clock skipped them, two where it showed
+ * them twice.
+ * @param {Pick<ContractMonth, 'clock' | 'firstDate' | 'windowMinutes'>} month
+ * @param {number} place
  */
-export function hasClockChange({ period }) {
-  return Date.parse(period.end) - Date.parse(period.start) !== period.minutes * 60_000;
+function spansOf({ clock, firstDate, windowMinutes }, place) {
+  const shownFromMs = Date.parse(firstDate) + place * windowMinutes * 60_000;
+  const shownToMs = shownFromMs + windowMinutes * 60_000;
+  return clock
+    .map(({ fromMs, toMs, offsetMs }) => ({
+      fromMs: Math.max(fromMs, shownFromMs - offsetMs),
+      toMs: Math.min(toMs, shownToMs - offsetMs),
+    }))
+    .filter((span) => span.fromMs < span.toMs);
 }
 
-/**
- * The zone's offset: the period starts at midnight there, and on a day of the month. UTC-12 to UTC+14; where two
- * offsets a day apart both fit, the smaller one.
- * @param {string} month
- * @param {number} startMs
- */
-function offsetOf(month, startMs) {
-  const east = (DAY_MINUTES - ((startMs / 60_000) % DAY_MINUTES)) % DAY_MINUTES;
-  const candidates = [east, east - DAY_MINUTES]
-    .filter((minutes) => minutes >= -720 && minutes <= 840)
-    .sort((a, b) => Math.abs(a) - Math.abs(b));
-  const fits = (/** @type {number} */ minutes) =>
-    new Date(startMs + minutes * 60_000).toISOString().startsWith(month);
-  return candidates.find(fits) ?? candidates[0] ?? 0;
+/** Whether the clock shows the times of a window twice. @param {ContractMonth} month @param {number} place */
+export function isRepeated(month, place) {
+  return spansOf(month, place).length > 1;
 }
 
 /**
@@ -57,14 +56,40 @@ function offsetOf(month, startMs) {
  * @returns {number | null} the place of the window that holds the instant; null outside of the month
  */
 export function placeOf(month, at) {
-  const atMs = typeof at === 'number' ? at : Date.parse(at);
-  const place = Math.floor((atMs - month.startMs) / (month.windowMinutes * 60_000));
-  return place >= 0 && place < month.days * month.perDay ? place : null;
+  const atMs = msOf(at);
+  const piece = month.clock.find(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs);
+  if (piece === undefined) return null;
+  return Math.floor((atMs + piece.offsetMs - Date.parse(month.firstDate)) / (month.windowMinutes * 60_000));
 }
 
-/** @param {ContractMonth} month @param {number} place @returns {number} epoch milliseconds */
+/** @param {ContractMonth} month @param {number} place @returns {number | null} epoch milliseconds; null for an absent one */
 export function startMsOf(month, place) {
-  return month.startMs + place * month.windowMinutes * 60_000;
+  return spansOf(month, place)[0]?.fromMs ?? null;
+}
+
+/** The end of a window, not included. @param {ContractMonth} month @param {number} place @returns {number | null} */
+export function endMsOf(month, place) {
+  return spansOf(month, place).at(-1)?.toMs ?? null;
+}
+
+/**
+ * What a person typed as the clock's time. One that the clock shows twice is the first as a beginning and the second
+ * as an end; one that it skips is taken by the clock before the change.
+ * @param {ContractMonth} month
+ * @param {string} text  "2026-11-03T10:05"
+ * @param {'beginning' | 'end'} role
+ * @returns {string} RFC 3339, or the text itself when it is no time
+ */
+export function instantOf({ clock }, text, role) {
+  const shownMs = Date.parse(`${text}Z`);
+  if (Number.isNaN(shownMs)) return text;
+  const fitting = clock.filter(({ fromMs, toMs, offsetMs }) => {
+    const atMs = shownMs - offsetMs;
+    return role === 'beginning' ? atMs >= fromMs && atMs < toMs : atMs > fromMs && atMs <= toMs;
+  });
+  const begun = clock.filter(({ fromMs, offsetMs }) => shownMs - offsetMs >= fromMs);
+  const piece = (role === 'beginning' ? fitting[0] : fitting.at(-1)) ?? begun.at(-1) ?? clock[0];
+  return new Date(shownMs - (piece?.offsetMs ?? 0)).toISOString();
 }
 
 /** @param {ContractMonth} month @param {number} day  from 0 @returns {string} "Tue 3" */
@@ -89,21 +114,43 @@ export function clock({ perDay, windowMinutes }, place) {
   return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** @param {{ offsetMinutes: number }} month @returns {string} "+08:00", as in RFC 3339 */
-export function zoneSuffix({ offsetMinutes }) {
-  const size = Math.abs(offsetMinutes);
-  return `${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+/**
+ * The clock of the month in words.
+ * @param {ContractMonth} month
+ * @returns {string} "UTC+08:00", "Europe/Berlin: UTC+01:00, from 29 March, 03:00 UTC+02:00"
+ */
+export function zoneWords({ clock, timeZone }) {
+  const words = clock.map(({ fromMs, offsetMs }, i) => {
+    if (i === 0) return offsetText(offsetMs);
+    const at = new Date(fromMs + offsetMs).toISOString();
+    const date = dateText(at.slice(0, 10), 0, { day: 'numeric', month: 'long' });
+    return `from ${date}, ${at.slice(11, 16)} ${offsetText(offsetMs)}`;
+  });
+  const isNamed = /[A-Za-z]/.test(timeZone) && timeZone !== 'UTC';
+  return `${isNamed ? `${timeZone}: ` : ''}${words.join(', ')}`;
+}
+
+/** @param {number} offsetMs */
+function offsetText(offsetMs) {
+  const minutes = Math.abs(offsetMs) / 60_000;
+  return `UTC${offsetMs < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
 /**
- * An instant as the contract's clock shows it.
- * @param {{ offsetMinutes: number }} month
+ * An instant as the contract's clock shows it; one outside of the month by the clock of its nearer end.
+ * @param {ContractMonth} month
  * @param {number | string} at  epoch milliseconds or RFC 3339
  * @returns {string} "2026-11-03 10:05"
  */
-export function localTime({ offsetMinutes }, at) {
-  const atMs = typeof at === 'number' ? at : Date.parse(at);
-  return new Date(atMs + offsetMinutes * 60_000).toISOString().slice(0, 16).replace('T', ' ');
+export function localTime({ clock }, at) {
+  const atMs = msOf(at);
+  const piece = clock.find(({ toMs }) => atMs < toMs) ?? clock.at(-1);
+  return new Date(atMs + (piece?.offsetMs ?? 0)).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** @param {number | string} at */
+function msOf(at) {
+  return typeof at === 'number' ? at : Date.parse(at);
 }
 
 /** @param {string} month YYYY-MM @returns {string} "November 2026" */

@@ -12,7 +12,8 @@ export function showDayTable(month, cells) {
   const head = ['Day', 'Up', 'Lost', 'Excluded', 'Idle', 'Unmeasured', 'Lost at'];
   const rows = Array.from({ length: month.days }, (_, day) => {
     const places = Array.from({ length: month.perDay }, (_unused, slot) => day * month.perDay + slot);
-    const of = (/** @type {string} */ verdict) => places.filter((place) => cells[place]?.verdict === verdict);
+    const of = (/** @type {string} */ verdict) =>
+      places.filter((place) => cells[place]?.verdict === verdict && !month.absent.has(place));
     const lostAt = of('down').map((place) => clock(month, place));
     return [dayLabel(month, day), ...VERDICTS.map((verdict) => of(verdict).length || '–'), lostAt.join(', ')];
   });

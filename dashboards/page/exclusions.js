@@ -2,8 +2,9 @@
 // answers with a sentence; the page only passes it on.
 
 import { callJson } from './api.js';
-import { localTime, zoneSuffix } from './contract-time.js';
+import { instantOf, localTime, zoneWords } from './contract-time.js';
 import { byId, byIdAs, element, faint, fill } from './element.js';
+import { plural } from './figures.js';
 
 /** @import { ContractMonth, ExclusionRecord, Withdraw } from './types.d.ts' */
 
@@ -34,7 +35,7 @@ const CLAUSES = [
 export function showExclusions({ month, exclusions, onWithdraw }) {
   fill(
     byId('exclusion-zone'),
-    `Times are UTC${zoneSuffix(month)}; every minute that the interval touches is left out.`,
+    `Times are ${zoneWords(month)}; every minute that the interval touches is left out.`,
   );
   const box = byId('exclusions');
   if (exclusions.length === 0) {
@@ -54,9 +55,12 @@ function row(month, one, onWithdraw) {
     const by = `Withdrawn ${localTime(month, one.withdrawnAt)} with the token ${one.withdrawnBy}: ${one.withdrawnReason || 'no reason given'}`;
     return element('li', {}, element('span', { class: 'withdrawn' }, span), words, faint(by));
   }
+  const others = plural(one.overlaps.length, 'other');
+  const shared = `Overlaps ${others}: the minutes they share stay out if this one alone is withdrawn.`;
+  const overlap = one.overlaps.length === 0 ? null : faint(shared);
   // One from a file is deleted there; the daemon would refuse.
   const button = one.source === 'file' ? null : withdrawal(one.id, span, onWithdraw);
-  return element('li', {}, span, words, button);
+  return element('li', {}, span, words, overlap, button);
 }
 
 /**
@@ -109,7 +113,8 @@ export function exclusionForm({ current, onAdded, explain }) {
     const now = current();
     if (now === null) return;
     const field = (/** @type {string} */ name) => String(new FormData(form).get(name) ?? '').trim();
-    const instant = (/** @type {string} */ name) => `${field(name)}:00${zoneSuffix(now.month)}`;
+    const instant = (/** @type {string} */ name) =>
+      instantOf(now.month, field(name), name === 'to' ? 'end' : 'beginning');
     const body = {
       service: now.service,
       from: instant('from'),

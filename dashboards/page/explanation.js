@@ -18,7 +18,7 @@ const STATES = {
 
 /** @param {string} service @param {ContractMonth} month @param {number} place @returns {Promise<Explanation>} */
 export async function fetchExplanation(service, month, place) {
-  const at = new Date(startMsOf(month, place)).toISOString();
+  const at = new Date(startMsOf(month, place) ?? Number.NaN).toISOString();
   return callJson(servicePath(service, `explain?at=${encodeURIComponent(at)}`));
 }
 

@@ -1,19 +1,18 @@
 // The top of the page: the one number that matters, then the three that explain it.
 
-import { contractMonth, hasClockChange, monthName, placeOf, windowLabel } from './contract-time.js';
+import { monthName, placeOf, windowLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 import { countText, durationText, plural } from './figures.js';
 import { keyFigures } from './key-figures.js';
 
 /** @import { Line, Reading } from '../../sla/reading.ts' */
+/** @import { ContractMonth } from './types.d.ts' */
 
-const CLOCK_CHANGE =
-  'The clock of this zone changes within the month: after the change the times below are off by an hour. The statement has them right.';
 /** More squares than this are a wall, not a picture. */
 const PIPS_MAX = 24;
 
-/** @param {Reading} reading */
-export function showHeadline(reading) {
+/** @param {Reading} reading @param {ContractMonth} month */
+export function showHeadline(reading, month) {
   const target = targetLine(reading);
   const over = reading.budget.lost - reading.budget.allowed;
   const isOver = Date.parse(reading.asOf) >= Date.parse(reading.period.end);
@@ -24,11 +23,10 @@ export function showHeadline(reading) {
   fill(byId('left-more'), leftMore(reading, target, over, isOver));
   pips(reading.budget.allowed, reading.budget.lost);
   fill(byId('figures'), ...keyFigures(reading, target, isOver));
-  openWindow(reading);
+  openWindow(reading, month);
   const warnings = byId('warnings');
-  const texts = hasClockChange(reading) ? [CLOCK_CHANGE, ...reading.warnings] : reading.warnings;
-  warnings.hidden = texts.length === 0;
-  fill(warnings, ...texts.map((text) => element('li', {}, text)));
+  warnings.hidden = reading.warnings.length === 0;
+  fill(warnings, ...reading.warnings.map((text) => element('li', {}, text)));
 }
 
 /** The line of the target; tiers may lie above it. @param {Reading} reading @returns {Line} */
@@ -68,13 +66,16 @@ function pips(allowed, lost) {
   fill(row, ...Array.from({ length: total }, (_, index) => element('span', { class: kind(index) })));
 }
 
-/** The verdict on the window in progress is often known long before its end. @param {Reading} reading */
-function openWindow(reading) {
+/**
+ * The verdict on the window in progress is often known long before its end.
+ * @param {Reading} reading
+ * @param {ContractMonth} month
+ */
+function openWindow(reading, month) {
   const line = byId('open-window');
   const open = reading.openWindow;
   line.hidden = open === null;
   if (open === null) return;
-  const month = contractMonth(reading);
   const place = placeOf(month, open.start);
   const when = place === null ? 'now' : windowLabel(month, place);
   const counts = `${plural(open.failures, 'failure')} in ${plural(open.attempts, 'attempt')}`;

@@ -1,7 +1,7 @@
 // The few words beside the window under the pointer or the cursor.
 
 import { LOOK_NAMES, lookOf } from './calendar-cells.js';
-import { windowLabel } from './contract-time.js';
+import { isRepeated, windowLabel } from './contract-time.js';
 import { byId, element, fill } from './element.js';
 import { plural, successText } from './figures.js';
 
@@ -38,12 +38,13 @@ export function hideHint() {
  */
 export function hintText(month, place, cell) {
   const title = windowLabel(month, place);
-  const verdict = LOOK_NAMES[lookOf(cell)];
-  if (cell === undefined || cell.verdict === 'unmeasured' || cell.verdict === 'idle') return [title, verdict];
+  const look = lookOf(month, place, cell);
+  const words = [LOOK_NAMES[look], ...(isRepeated(month, place) ? ['the clock showed it twice'] : [])];
+  if (cell === undefined || ['unmeasured', 'idle', 'absent'].includes(look)) return [title, ...words];
   const causes = Object.entries(cell.failuresByCause).filter(([, count]) => count > 0);
   return [
     title,
-    verdict,
+    ...words,
     `${successText(cell.failures, cell.attempts)} of ${plural(cell.attempts, 'counted attempt')}`,
     ...(causes.length > 0 ? [causes.map(([cause, count]) => `${count} ${cause}`).join(', ')] : []),
   ];

@@ -7,10 +7,14 @@ import { byId, element, fill } from './element.js';
 
 const SAMPLE = { width: 14, height: 18 };
 
-/** @param {Record<string, string>} colours  see Brush */
-export function showLegend(colours) {
+/**
+ * @param {Record<string, string>} colours  see Brush
+ * @param {boolean} hasAbsent  whether the month has windows without a minute
+ */
+export function showLegend(colours, hasAbsent) {
   const ratio = window.devicePixelRatio || 1;
-  const samples = Object.entries(LOOK_NAMES).map(([look, name]) => {
+  const looks = Object.entries(LOOK_NAMES).filter(([look]) => look !== 'absent' || hasAbsent);
+  const samples = looks.map(([look, name]) => {
     const canvas = element('canvas', {
       width: SAMPLE.width * ratio,
       height: SAMPLE.height * ratio,

@@ -3,7 +3,7 @@
 import { showAlerts } from './alerts.js';
 import { ApiError, callJson } from './api.js';
 import { calendar } from './calendar.js';
-import { monthAfter, monthName, placeOf, startMsOf, zoneSuffix } from './contract-time.js';
+import { endMsOf, monthAfter, monthName, placeOf, startMsOf, zoneWords } from './contract-time.js';
 import { showDayTable } from './day-table.js';
 import { byId, byIdAs, fill } from './element.js';
 import { showEvidence } from './evidence.js';
@@ -15,7 +15,7 @@ import { showIncidents } from './incident-list.js';
 import { incidents } from './incidents.js';
 import { showLegend } from './legend.js';
 import { live } from './live.js';
-import { fetchCells, fetchHead, isSameMonth } from './month-view.js';
+import { fetchMonth, isSameMonth } from './month-view.js';
 import { showOutlook } from './outlook.js';
 import { readRoute, routeTo } from './route.js';
 import { fetchHeadlines, showServices } from './services.js';
@@ -82,14 +82,9 @@ async function refresh() {
 /** @param {string} service @param {string} month @param {string} currentMonth */
 async function showMonth(service, month, currentMonth) {
   try {
-    const head = await fetchHead(service, month);
-    const isSame = view !== null && isSameMonth(view.reading, head.reading);
-    if (!isSame) byId('explain').hidden = true;
-    const known = isSame && view !== null ? view : { cells: [], cellsAt: null };
-    view = { cells: known.cells, cellsAt: known.cellsAt, ...head };
-    // The numbers first: the windows are a hundred times larger.
-    show(view, currentMonth);
-    view = await fetchCells(view);
+    const fetched = await fetchMonth(service, month, view);
+    if (view === null || !isSameMonth(view.reading, fetched.reading)) byId('explain').hidden = true;
+    view = fetched;
     show(view, currentMonth);
   } catch (error) {
     // A month outside the service period, or a service that never was: an answer, not a failure.
@@ -100,8 +95,8 @@ async function showMonth(service, month, currentMonth) {
 }
 
 /** @param {MonthView} shown @param {string} currentMonth */
-function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMonth) {
-  byId('grid').setAttribute('aria-busy', String(cellsAt === null));
+function show({ reading, month, cells, exclusions, alerts }, currentMonth) {
+  byId('grid').setAttribute('aria-busy', 'false');
   byId('welcome').hidden = true;
   byId('service').hidden = false;
   document.title = titleOf(reading);
@@ -114,12 +109,12 @@ function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMon
 
   const of = `${reading.service} ${reading.month} ${reading.period.start}`;
   const numbers = JSON.stringify(reading);
-  redraw('headline', [numbers], () => showHeadline(reading));
+  redraw('headline', [numbers], () => showHeadline(reading, month));
   redraw('outlook', [numbers], () => showOutlook(reading));
   redraw('picture', [of, cells], () => {
-    fill(byId('grid-zone'), `UTC${zoneSuffix(month)}, a row a day`);
+    fill(byId('grid-zone'), `${zoneWords(month)}; a row a day`);
     picture.show(month, cells);
-    showLegend(picture.colours());
+    showLegend(picture.colours(), month.absent.size > 0);
     showDayTable(month, cells);
     const lost = cells.flatMap((cell) => (cell?.verdict === 'down' ? [cell] : []));
     showIncidents({
@@ -127,7 +122,7 @@ function show({ reading, month, cells, cellsAt, exclusions, alerts }, currentMon
       incidents: incidents(lost),
       onChoose: (place) => void explain(place),
       onExclude: ({ place, windows }) =>
-        form.open(startMsOf(month, place), startMsOf(month, place + windows)),
+        form.open(startMsOf(month, place) ?? 0, endMsOf(month, place + windows - 1) ?? 0),
     });
   });
   redraw('alerts', [of, JSON.stringify(alerts)], () =>
@@ -172,6 +167,8 @@ function point(place) {
 async function explain(place) {
   if (view === null) return;
   picture.moveTo(place);
+  // There is nothing to ask about a window without a minute; the hint says so.
+  if (view.month.absent.has(place)) return;
   asked = place;
   const { reading, month } = view;
   try {

@@ -1,7 +1,6 @@
-// One service month as the daemon tells it: fetched whole once, then only what can have changed.
+// One service month as the daemon tells it: its windows are fetched whole once, then only those that can have changed.
 
 import { ApiError, callJson, servicePath } from './api.js';
-import { contractMonth, placeOf } from './contract-time.js';
 import { fetchWindows } from './windows.js';
 
 /** @import { Reading } from '../../sla/reading.ts' */
@@ -11,42 +10,33 @@ import { fetchWindows } from './windows.js';
 const REPEATED_WINDOWS = 3;
 
 /**
- * All but the windows, which are a hundred times larger and come after.
  * @param {string} service
  * @param {string} monthName  YYYY-MM
- * @returns {Promise<Omit<MonthView, 'cells' | 'cellsAt'>>}
+ * @param {MonthView | null} before  what is shown now
+ * @returns {Promise<MonthView>}
  */
-export async function fetchHead(service, monthName) {
-  const [reading, exclusions, alerts] = await Promise.all([
+export async function fetchMonth(service, monthName, before) {
+  const shown = before?.reading.service === service && before.reading.month === monthName ? before : null;
+  const from = Math.max(0, (shown?.cells.length ?? 0) - REPEATED_WINDOWS);
+  const [reading, windows, exclusions, alerts] = await Promise.all([
     /** @type {Promise<Reading>} */ (callJson(servicePath(service, `months/${monthName}`))),
+    fetchWindows(service, monthName, from),
     fetchExclusions(service),
     fetchAlerts(service),
   ]);
-  const month = contractMonth(reading);
+  const { start, end } = reading.period;
   const touching = exclusions.filter(
-    ({ from, to }) => Date.parse(to) > month.startMs && Date.parse(from) < Date.parse(reading.period.end),
+    (one) => Date.parse(one.to) > Date.parse(start) && Date.parse(one.from) < Date.parse(end),
   );
-  return { reading, month, exclusions: touching, alerts };
-}
-
-/**
- * Asks for the windows that are over: all of them, or those that can have changed.
- * @param {MonthView} view
- * @returns {Promise<MonthView>}
- */
-export async function fetchCells(view) {
-  const { reading, month, cellsAt } = view;
-  const cells = cellsAt !== null && isContinued(cellsAt, reading) ? [...view.cells] : [];
-  const last = month.days * month.perDay;
-  const now = placeOf(month, reading.asOf) ?? last;
-  const from = Math.max(0, Math.min(cells.length, now) - REPEATED_WINDOWS);
-  const to = Math.min(last, now + 1);
-  if (to <= from || Date.parse(reading.asOf) < month.startMs) return { ...view, cells, cellsAt: reading };
-  const fetched = await fetchWindows(reading.service, month, { from, to });
-  const isNews = cells.length === 0 || fetched.some((cell) => !isEqual(cell, cells[cell.place]));
-  for (const cell of fetched) cells[cell.place] = cell;
-  // The same array where nothing is new, so that nothing is drawn anew.
-  return { ...view, cells: isNews ? cells : view.cells, cellsAt: reading };
+  const rest = { reading, exclusions: touching, alerts };
+  if (shown === null || !isContinued(shown.reading, reading)) {
+    const whole = from === 0 ? windows : await fetchWindows(service, monthName, 0);
+    return { ...rest, month: whole.month, cells: whole.fetched };
+  }
+  const { month, cells } = shown;
+  const isNews = windows.fetched.some((cell) => !isEqual(cell, cells[cell.place]));
+  // The same objects where nothing is new, so that nothing is drawn anew.
+  return { ...rest, month, cells: isNews ? [...cells.slice(0, from), ...windows.fetched] : cells };
 }
 
 /** @param {WindowCell} one @param {WindowCell | undefined} other */

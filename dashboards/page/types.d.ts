@@ -10,23 +10,42 @@ import type { Verdict } from '../../sla/verdict.ts';
 export interface ContractMonth {
   /** YYYY-MM */
   readonly month: string;
-  /** Epoch milliseconds of its first window. */
-  readonly startMs: number;
-  readonly days: number;
-  /** Windows a day: 288 of five minutes. */
-  readonly perDay: number;
-  readonly windowMinutes: number;
-  /** Of the contract's zone at the start of the month. */
-  readonly offsetMinutes: number;
+  /** 'UTC', an offset or an IANA name. */
+  readonly timeZone: string;
   /** YYYY-MM-DD; not the 1st when the service began within the month. */
   readonly firstDate: string;
+  readonly days: number;
+  /** Windows a day: 288 of five minutes, also on a day of 23 or 25 hours. */
+  readonly perDay: number;
+  readonly windowMinutes: number;
+  /** What the clock showed when, in order: more than one piece when it changed within the month. */
+  readonly clock: readonly { readonly fromMs: number; readonly toMs: number; readonly offsetMs: number }[];
+  /** Places without a minute: skipped by the clock, or outside the service period. */
+  readonly absent: ReadonlySet<number>;
 }
 
-/** A window as the daemon lists it. */
-export interface WindowRecord {
-  /** RFC 3339. */
-  readonly start: string;
-  readonly verdict: Verdict;
+/** The windows of a month as the daemon tells them: a column of each thing, from the place `from` on. */
+export interface MonthWindows {
+  readonly month: string;
+  readonly timeZone: string;
+  readonly firstDate: string;
+  readonly days: number;
+  readonly windowMinutes: number;
+  readonly windowsPerDay: number;
+  readonly clock: readonly { readonly from: string; readonly to: string; readonly offsetMinutes: number }[];
+  readonly from: number;
+  readonly verdict: readonly WindowCell['verdict'][];
+  readonly attempts: readonly number[];
+  readonly failures: readonly number[];
+  readonly failuresByCause: Readonly<Record<string, readonly number[]>>;
+  readonly lowVolume: readonly boolean[];
+}
+
+/** A window that is over. */
+export interface WindowCell {
+  /** In the month, from 0. */
+  readonly place: number;
+  readonly verdict: Exclude<Verdict, 'remaining'>;
   /** Counted ones. */
   readonly attempts: number;
   readonly failures: number;
@@ -35,17 +54,10 @@ export interface WindowRecord {
   readonly lowVolume: boolean;
 }
 
-/** A window that is over. */
-export interface WindowCell extends WindowRecord {
-  /** In the month, from 0. */
-  readonly place: number;
-  readonly verdict: Exclude<Verdict, 'remaining'>;
-}
-
 /** The windows of a month, by place; undefined is still to come. */
 export type Cells = readonly (WindowCell | undefined)[];
 
-/** How a window is drawn; `ahead` is still to come. */
+/** How a window is drawn; `ahead` is still to come, `absent` has no minute. */
 export type Look =
   | 'clean'
   | 'some'
@@ -55,6 +67,7 @@ export type Look =
   | 'excluded'
   | 'idle'
   | 'unmeasured'
+  | 'absent'
   | 'ahead';
 
 export interface Brush {
@@ -97,6 +110,8 @@ export interface ExclusionRecord {
   readonly reason: string;
   readonly noticeAt?: string;
   readonly source: 'api' | 'file';
+  /** Ids of others in force that share time with it. */
+  readonly overlaps: readonly string[];
   /** Names of tokens. */
   readonly enteredBy?: string;
   readonly withdrawnBy?: string;
@@ -121,8 +136,6 @@ export interface MonthView {
   readonly reading: Reading;
   readonly month: ContractMonth;
   readonly cells: Cells;
-  /** The reading that was current when the cells were asked for; null before the first time. */
-  readonly cellsAt: Reading | null;
   readonly exclusions: readonly ExclusionRecord[];
   /** null when the daemon has no alerting. */
   readonly alerts: readonly AlertRecord[] | null;

@@ -1,24 +1,29 @@
 // The windows of a month, by their place in it.
 
 import { callJson, servicePath } from './api.js';
-import { placeOf, startMsOf } from './contract-time.js';
+import { contractMonth } from './contract-time.js';
 
-/** @import { ContractMonth, WindowCell, WindowRecord } from './types.d.ts' */
+/** @import { ContractMonth, MonthWindows, WindowCell } from './types.d.ts' */
 
 /**
  * @param {string} service
- * @param {ContractMonth} month
- * @param {{ from: number, to: number }} places  to is excluded
- * @returns {Promise<WindowCell[]>} those that are over
+ * @param {string} monthName  YYYY-MM
+ * @param {number} from  the first place asked for
+ * @returns {Promise<{ month: ContractMonth, fetched: WindowCell[] }>} the windows that are over
  */
-export async function fetchWindows(service, month, { from, to }) {
-  const at = (/** @type {number} */ place) =>
-    encodeURIComponent(new Date(startMsOf(month, place)).toISOString());
-  /** @type {{ windows: WindowRecord[] }} */
-  const { windows } = await callJson(servicePath(service, `windows?from=${at(from)}&to=${at(to)}`));
-  return windows.flatMap((one) => {
-    const { verdict } = one;
-    const place = placeOf(month, one.start);
-    return place === null || verdict === 'remaining' ? [] : [{ ...one, verdict, place }];
-  });
+export async function fetchWindows(service, monthName, from) {
+  /** @type {MonthWindows} */
+  const answer = await callJson(servicePath(service, `months/${monthName}/windows?from=${from}`));
+  const { verdict, attempts, failures, failuresByCause, lowVolume } = answer;
+  const fetched = verdict.map((one, i) => ({
+    place: answer.from + i,
+    verdict: one,
+    attempts: attempts[i] ?? 0,
+    failures: failures[i] ?? 0,
+    failuresByCause: Object.fromEntries(
+      Object.entries(failuresByCause).map(([cause, counts]) => [cause, counts[i] ?? 0]),
+    ),
+    lowVolume: lowVolume[i] ?? false,
+  }));
+  return { month: contractMonth(answer), fetched };
 }

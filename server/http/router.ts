@@ -9,6 +9,7 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly accept: string;
+  readonly acceptEncoding: string;
   /** '' when the client holds nothing. */
   readonly ifNoneMatch: string;
   /** The body as JSON, or why it cannot be had. */

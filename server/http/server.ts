@@ -6,12 +6,15 @@ import {
   STATUS_CODES,
 } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { createGzip } from 'node:zlib';
 import type { Log } from '../log.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Access } from './access.ts';
 import { type Answer, refusal } from './answer.ts';
 import { readJsonBody } from './body.ts';
+import { codingFor, GZIP_LEVEL, gzipped, isPackable, PACK_FROM_BYTES } from './coding.ts';
 import type { Router } from './router.ts';
 
 export const HTTP_BOUNDS = {
@@ -81,6 +84,7 @@ async function answerTo(request: IncomingMessage, { router, access, log }: HttpD
       params: match.params,
       query: new URLSearchParams(query),
       accept: request.headers.accept ?? '',
+      acceptEncoding: acceptEncodingOf(request),
       ifNoneMatch: request.headers['if-none-match'] ?? '',
       readJson: () => readJsonBody(request),
     });
@@ -95,7 +99,8 @@ async function answerTo(request: IncomingMessage, { router, access, log }: HttpD
   }
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+async function send(request: IncomingMessage, response: ServerResponse, made: Answer): Promise<void> {
+  const answer = await inItsCoding(request, made);
   const { status, type, body, headers } = answer;
   const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
   response.writeHead(status, {
@@ -117,7 +122,41 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
     return;
   }
   if (Symbol.asyncIterator in body) await sendAsItComes(response, body);
+  else if (headers?.['content-encoding'] === 'gzip') await sendInPieces(packing(response), body);
   else await sendInPieces(response, body);
+}
+
+/**
+ * Packs what is long, if the client takes it. A whole body is packed here; one in pieces as the pieces are sent; one
+ * that comes as it happens never; and a route may have packed its own.
+ */
+async function inItsCoding(request: IncomingMessage, answer: Answer): Promise<Answer> {
+  const { status, type, body, headers = {} } = answer;
+  const isOwn = headers.vary !== undefined || headers['content-encoding'] !== undefined;
+  if (isOwn || status === 304 || !isPackable(type)) return answer;
+  const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
+  if (!isWhole && Symbol.asyncIterator in body) return answer;
+  if (isWhole && Buffer.byteLength(body) < PACK_FROM_BYTES) return answer;
+  const varied = { ...headers, vary: 'accept-encoding' };
+  if (codingFor(acceptEncodingOf(request), ['gzip']) === null) return { ...answer, headers: varied };
+  return {
+    ...answer,
+    body: isWhole ? await gzipped(body) : body,
+    headers: { ...varied, 'content-encoding': 'gzip' },
+  };
+}
+
+function acceptEncodingOf(request: IncomingMessage): string {
+  return String(request.headers['accept-encoding'] ?? '');
+}
+
+/** What is written comes packed to the client; ends with it. */
+function packing(response: ServerResponse): Writable {
+  const gzip = createGzip({ level: GZIP_LEVEL });
+  response.once('close', () => gzip.destroy());
+  gzip.on('error', () => response.destroy());
+  gzip.pipe(response);
+  return gzip;
 }
 
 /** Each piece at once; ends with the body or with the connection. */
@@ -136,34 +175,34 @@ async function sendAsItComes(response: ServerResponse, body: AsyncIterable<strin
 }
 
 /** Gathered to pieces worth a write; whoever else waits for the event loop gets its turn. */
-async function sendInPieces(response: ServerResponse, body: Iterable<string>): Promise<void> {
+async function sendInPieces(sink: Writable, body: Iterable<string>): Promise<void> {
   let piece = '';
   let sliceStartedAtMs = performance.now();
   for (const part of body) {
     piece += part;
     const isDue = performance.now() - sliceStartedAtMs > HTTP_BOUNDS.sliceMs;
     if (piece.length < HTTP_BOUNDS.pieceCharacters && !isDue) continue;
-    const hasRoom = response.write(piece);
+    const hasRoom = sink.write(piece);
     piece = '';
-    if (!hasRoom) await drained(response);
+    if (!hasRoom) await drained(sink);
     else if (isDue) await turn();
-    if (response.destroyed) return;
+    if (sink.destroyed) return;
     sliceStartedAtMs = performance.now();
   }
-  response.end(piece);
+  sink.end(piece);
 }
 
-/** Resolves when the socket takes more, or is gone. */
-function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed || !response.writableNeedDrain) return Promise.resolve();
+/** Resolves when the sink takes more, or is gone. */
+function drained(sink: Writable): Promise<void> {
+  if (sink.destroyed || !sink.writableNeedDrain) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
-      response.off('drain', done);
-      response.off('close', done);
+      sink.off('drain', done);
+      sink.off('close', done);
       resolve();
     };
-    response.on('drain', done);
-    response.on('close', done);
+    sink.on('drain', done);
+    sink.on('close', done);
   });
 }
 

@@ -1,24 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pageModule } from './page-module.ts';
 
-interface Month {
-  readonly firstDate: string;
-  readonly offsetMinutes: number;
-  readonly perDay: number;
-}
-type Place = (month: Month, place: number) => string;
-const time = await pageModule<{
-  contractMonth(reading: { month: string; period: { start: string; days: number; windows: number } }): Month;
-  placeOf(month: Month, at: number | string): number | null;
-  startMsOf(month: Month, place: number): number;
-  windowLabel: Place;
-  dayLabel: Place;
-  clock: Place;
-  zoneSuffix(month: Month): string;
-  localTime(month: Month, at: string): string;
-  hasClockChange(reading: { period: { start: string; end: string; minutes: number } }): boolean;
-  monthAfter(month: string, by: number): string;
-}>('contract-time.js');
 const { incidents } = await pageModule<{
   incidents(
     lost: readonly object[],
@@ -35,70 +17,10 @@ const { readRoute, routeTo } = await pageModule<{
   readRoute(hash: string): { service: string | null; month: string | null; at: string | number | null };
   routeTo(service: string, month: string | null, at?: string): string;
 }>('route.js');
-const { lookOf } = await pageModule<{ lookOf(cell: object | undefined): string }>('calendar-cells.js');
-
-const month = (name: string, start: string, days: number) =>
-  time.contractMonth({ month: name, period: { start, days, windows: 288 * days } });
-const march2019 = month('2019-03', '2019-02-28T16:00:00.000Z', 31);
-
-describe("the contract's calendar", () => {
-  it('begins a month at midnight of the zone that the reading implies', () => {
-    expect(time.zoneSuffix(march2019)).toBe('+08:00');
-    expect(time.zoneSuffix(month('2026-11', '2026-11-01T00:00:00.000Z', 30))).toBe('+00:00');
-    expect(time.zoneSuffix(month('2026-11', '2026-11-01T04:00:00.000Z', 30))).toBe('-04:00');
-    expect(time.zoneSuffix(month('2026-11', '2026-10-31T18:30:00.000Z', 30))).toBe('+05:30');
-    expect(time.zoneSuffix(month('2026-11', '2026-11-01T03:30:00.000Z', 30))).toBe('-03:30');
-  });
-
-  it('begins a service month that starts on the 17th on the 17th', () => {
-    const partial = month('2026-03', '2026-03-16T16:00:00.000Z', 15);
-    expect(partial.firstDate).toBe('2026-03-17');
-    expect(time.dayLabel(partial, 0)).toBe('Tue 17');
-  });
-
-  it('finds the window of an instant, and the instant of a window', () => {
-    // The worked example of clause 2.1: 10:00 to 10:30.
-    expect(time.placeOf(march2019, '2019-03-10T02:00:00.000Z')).toBe(9 * 288 + 120);
-    expect(time.placeOf(march2019, '2019-03-10T02:04:59.999Z')).toBe(9 * 288 + 120);
-    expect(time.placeOf(march2019, '2019-03-10T02:05:00.000Z')).toBe(9 * 288 + 121);
-    expect(time.windowLabel(march2019, 9 * 288 + 120)).toBe('10 March, 10:00 to 10:05');
-    for (const place of [0, 1, 287, 288, 8927]) {
-      expect(time.placeOf(march2019, time.startMsOf(march2019, place))).toBe(place);
-    }
-  });
-
-  it('knows no window before the month or after it', () => {
-    expect(time.placeOf(march2019, '2019-02-28T15:59:59.999Z')).toBeNull();
-    expect(time.placeOf(march2019, '2019-03-31T15:59:59.999Z')).toBe(8927);
-    expect(time.placeOf(march2019, '2019-03-31T16:00:00.000Z')).toBeNull();
-  });
-
-  it('names the last window of a day by the midnight that ends it', () => {
-    expect(time.windowLabel(march2019, 287)).toBe('1 March, 23:55 to 00:00');
-    expect(time.localTime(march2019, '2019-02-28T16:00:00Z')).toBe('2019-03-01 00:00');
-  });
-
-  it('notices that a clock changes within the month', () => {
-    // Europe/Berlin: the last Sunday of October has 25 hours.
-    const october = {
-      start: '2026-09-30T22:00:00.000Z',
-      end: '2026-10-31T23:00:00.000Z',
-      minutes: 31 * 1440,
-    };
-    expect(time.hasClockChange({ period: october })).toBe(true);
-    const november = {
-      start: '2026-10-31T23:00:00.000Z',
-      end: '2026-11-30T23:00:00.000Z',
-      minutes: 30 * 1440,
-    };
-    expect(time.hasClockChange({ period: november })).toBe(false);
-  });
-
-  it('steps over the turn of a year', () => {
-    expect(time.monthAfter('2026-12', 1)).toBe('2027-01');
-    expect(time.monthAfter('2027-01', -1)).toBe('2026-12');
-  });
-});
+const { lookOf: lookAt } = await pageModule<{
+  lookOf(month: { absent: ReadonlySet<number> }, place: number, cell: object | undefined): string;
+}>('calendar-cells.js');
+const lookOf = (cell: object | undefined) => lookAt({ absent: new Set([9]) }, 0, cell);
 
 describe('incidents', () => {
   const lost = (place: number, lowVolume = false) => ({ place, attempts: 100, failures: 2, lowVolume });
@@ -164,6 +86,9 @@ describe('a window in the picture', () => {
       lookOf(undefined),
     ];
     expect(looks).toEqual(['lost', 'lost-few', 'excluded', 'idle', 'unmeasured', 'ahead']);
+    const absent = { absent: new Set([9]) };
+    expect([8, 9].map((place) => lookAt(absent, place, undefined))).toEqual(['ahead', 'absent']);
+    expect(lookAt(absent, 9, { verdict: 'idle', attempts: 0, failures: 0, lowVolume: true })).toBe('absent');
   });
 });
 

@@ -27,8 +27,6 @@ export function launchBrowser(): Promise<Browser> {
 export interface Watched {
   readonly page: Page;
   readonly complaints: readonly string[];
-  /** Bytes received so far, by path. */
-  readonly received: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
 
@@ -46,7 +44,6 @@ export async function openPage(
   context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
-  const received = new Map<string, number>();
   page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
     // A refused request is logged by the browser itself; whether it may be refused is the test's business.
@@ -59,10 +56,5 @@ export async function openPage(
       complaints.push(`request to ${request.url()}`);
     }
   });
-  page.on('response', async (response) => {
-    const path = new URL(response.url()).pathname;
-    const body = await response.body().catch(() => Buffer.alloc(0));
-    received.set(path, (received.get(path) ?? 0) + body.length);
-  });
-  return { page, complaints, received, close: () => context.close() };
+  return { page, complaints, close: () => context.close() };
 }

@@ -97,6 +97,8 @@ export class Events {
           return {
             status: 200,
             type: 'text/event-stream; charset=utf-8',
+            // Nobody on the way may pack it or keep it back: an event is worth something while it is new.
+            headers: { 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' },
             // Listening begins when the answer is written: a HEAD request never does.
             body: { [Symbol.asyncIterator]: () => this.listen(caller) },
           };
