@@ -1,4 +1,4 @@
-// Builds dist/ from the rooms: tsc, then the files that tsc does not copy. Prints nothing on stdout.
+// Builds dist/ from the rooms: tsc, the beacon for browsers as one file, then the files that tsc does not copy. Prints nothing on stdout.
 // With --if-stale it first compares the newest source with the last build's stamp.
 import { spawnSync } from 'node:child_process';
 import {
@@ -42,23 +42,37 @@ if (process.argv.includes('--if-stale') && existsSync(stamp) && statSync(stamp).
 
 const startedAt = new Date();
 let tsc;
+let bundle;
 try {
   tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+  ({ build: bundle } = await import('rolldown'));
 } catch {
-  process.stderr.write('TypeScript is not installed; run `npm install` first.\n');
+  process.stderr.write('TypeScript and rolldown are not installed; run `npm install` first.\n');
   process.exit(2);
 }
 // Into a folder of its own, then swapped in: a program that runs from dist/ never sees half a build.
 const fresh = join(root, `dist.${process.pid}`);
 process.on('exit', () => rmSync(fresh, { recursive: true, force: true }));
-const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
-  cwd: root,
-  stdio: ['ignore', 2, 2],
+function compile(...options) {
+  const compiled = spawnSync(process.execPath, [tsc, ...options, '--outDir', fresh], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (compiled.status !== 0) process.exit(1);
+}
+compile('-p', 'tsconfig.build.json');
+// Checked against a browser's types, not Node's; pages load one small file.
+compile('-p', 'agent/browser', '--emitDeclarationOnly');
+await bundle({
+  input: join(root, 'agent/browser/index.ts'),
+  platform: 'browser',
+  transform: { target: 'es2022' },
+  logLevel: 'warn',
+  output: { file: join(fresh, 'agent/browser/index.js'), format: 'esm', minify: true },
 });
-if (compiled.status !== 0) process.exit(1);
 for (const room of rooms) {
   for (const path of files(join(root, room))) {
-    if (!assets.test(path)) continue;
+    if (!assets.test(path) || path.endsWith('tsconfig.json')) continue;
     const target = join(fresh, path.slice(root.length + 1));
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(path, target);

@@ -83,6 +83,12 @@ describe('the rooms', () => {
     expect(meetings).toEqual([]);
   });
 
+  it('the beacon for browsers imports nothing but its own files', () => {
+    const offending = importsOf('agent/browser').filter(({ from }) => !/^\.\/[a-z-]+\.ts$/.test(from));
+    expect(offending).toEqual([]);
+    expect(importsOf('agent/browser').length).toBeGreaterThan(0);
+  });
+
   it('the contract reads no clock and draws no random number', () => {
     const offending = sources('sla')
       .map((file) => ({ file: relative(root, file), text: readFileSync(file, 'utf8') }))
@@ -109,7 +115,7 @@ describe('the rooms', () => {
     );
     // Programs (bins, published entry points) and what the page loads in the browser.
     const programs =
-      /^(agent|server)\/main\.ts$|^agent\/(index|browser)[^/]*\.ts$|^dashboards\/(build\.ts|page\/)/;
+      /^(agent|server)\/main\.ts$|^agent\/(browser\/)?index\.ts$|^dashboards\/(build\.ts|page\/)/;
     const dead = Object.keys(RULES)
       .flatMap((room) => sources(room))
       .map((file) => relative(root, file))

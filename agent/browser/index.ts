@@ -1,0 +1,186 @@
+import { readError, readLiveKitError, readRtcError } from './failures.ts';
+import { createKeepsake } from './keepsake.ts';
+import { createOutbox, type Drop, type DropReason } from './outbox.ts';
+import type { BrowserOutcome, Failure } from './outcome.ts';
+import { createTransport } from './transport.ts';
+import { type AnyFunction, type Ended, watched, watchMethod } from './watched.ts';
+
+export type { Drop, DropReason } from './outbox.ts';
+export type { BrowserOutcome, Failure } from './outcome.ts';
+
+/** Labels of an outcome. */
+export interface Labels {
+  /** May be left to the agent. */
+  readonly service?: string;
+  readonly region?: string;
+  readonly app?: string;
+}
+
+/** The labels are those of every outcome that does not say otherwise. */
+export interface BeaconOptions extends Labels {
+  /** Where the agent takes outcomes: 'https://agent.example.com/v1/outcomes', or a path of the page's own origin. */
+  readonly url: string;
+  /** How long an outcome waits for company: 5,000 ms. */
+  readonly intervalMs?: number;
+  /** Outcomes of one report: 50. */
+  readonly batchMax?: number;
+  /** Outcomes that wait for the agent; beyond it new ones are dropped: 500. */
+  readonly bufferMax?: number;
+  /** Told of outcomes that will never be reported. */
+  readonly onDrop?: (drop: Drop) => void;
+}
+
+export interface WatchOptions extends Labels {
+  /** 'web-v5' and 'livekit' say how errors are read; of any other only whole `code` and `extraCode` are. */
+  readonly platform?: string;
+  /** Reads an error instead. */
+  readonly read?: (error: unknown) => Failure;
+}
+
+export interface Beacon {
+  /** Reports every `enterRoom` of a TRTC object (Web SDK v5). @returns ends it */
+  watchTrtc(trtc: { enterRoom: AnyFunction }, labels?: Labels): () => void;
+  /** Reports every `connect` of a LiveKit Room, unless it is connected or about to be. @returns ends it */
+  watchLiveKit(room: { connect: AnyFunction; readonly state?: string }, labels?: Labels): () => void;
+  /** @returns the function, which reports each call: failed when it throws or its promise is rejected */
+  watch<F extends AnyFunction>(fn: F, options?: WatchOptions): F;
+  /** Reports an entry that the application has watched itself. */
+  record(outcome: BrowserOutcome): void;
+  /** Sends what waits, now. @returns whether the agent has all of it */
+  flush(): Promise<boolean>;
+  /** Ends all watching and flushes once; what the agent does not take then is dropped. */
+  close(): Promise<void>;
+  /** Outcomes that wait for the agent. */
+  readonly waiting: number;
+  /** Outcomes that will never be reported, by reason. */
+  readonly dropped: Readonly<Record<DropReason, number>>;
+}
+
+const OPTION_MAX = 1_000_000;
+
+const READERS: Readonly<Record<string, (error: unknown) => Failure>> = {
+  'web-v5': readRtcError,
+  livekit: readLiveKitError,
+};
+
+/**
+ * Reports the room entries of a page to an agent. Nothing here throws into the application: what goes wrong is told
+ * to the window as an uncaught error would be (`reportError`). With options that are not valid every outcome is
+ * dropped.
+ */
+export function createBeacon(options: BeaconOptions): Beacon {
+  const { url, service, region, app, intervalMs = 5_000, batchMax = 50, bufferMax = 500, onDrop } = options;
+  const dropped = { 'buffer-full': 0, refused: 0, invalid: 0, closed: 0 };
+  const drop = (lost: Drop) => {
+    dropped[lost.reason] += lost.count;
+    quietly(() => onDrop?.(lost));
+  };
+  const address = quietly(() => new URL(url, globalThis.location?.href));
+  const sizes = { intervalMs, batchMax, bufferMax };
+  const areValid = quietly(() => {
+    for (const [name, value] of Object.entries(sizes)) {
+      if (Number.isSafeInteger(value) && value > 0 && value <= OPTION_MAX) continue;
+      throw new RangeError(
+        `BEACON_OPTION_INVALID: ${name} is ${value}; write a whole number from 1 to 1,000,000`,
+      );
+    }
+    return true;
+  });
+  const transport = createTransport(address ?? new URL('about:blank'));
+  const outbox = createOutbox({ transport, ...sizes, random: Math.random, onDrop: drop });
+  if (!address || !areValid) void outbox.close();
+
+  const keepsake = createKeepsake(`roomwatch:${url}`);
+  for (const text of keepsake.take()) outbox.add(text);
+
+  const idPrefix = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  let ids = 0;
+  const record = (outcome: BrowserOutcome) => {
+    const text = quietly(() => {
+      const { at = Date.now(), id = `${idPrefix}-${++ids}` } = outcome;
+      return JSON.stringify({ service, region, app, ...outcome, at, id });
+    });
+    if (text) outbox.add(text);
+    else drop({ reason: 'invalid', count: 1 });
+  };
+
+  const begin = ({
+    platform = '',
+    read = READERS[platform] ?? readError,
+    ...labels
+  }: WatchOptions): Ended => {
+    const at = Date.now();
+    const startedMs = performance.now();
+    return (failed) => {
+      const durationMs = Math.round(performance.now() - startedMs);
+      const failure = failed && quietly(() => read(failed.thrown));
+      record({ result: failed ? 'failed' : 'ok', at, durationMs, platform, ...labels, ...failure });
+    };
+  };
+
+  const ends = new Map<object, () => void>();
+  const watchOnce = <K extends string>(
+    target: Record<K, AnyFunction>,
+    name: K,
+    beginCall: () => Ended | undefined,
+  ): (() => void) => {
+    // Watched twice, an entry would count twice.
+    const end = ends.get(target) ?? quietly(() => watchMethod(target, name, beginCall));
+    if (!end) return () => {};
+    ends.set(target, end);
+    return () => {
+      ends.delete(target);
+      quietly(end);
+    };
+  };
+
+  const leave = () => {
+    outbox.leave();
+    keepsake.save(outbox.waiting);
+  };
+  const listening = new AbortController();
+  const { signal } = listening;
+  globalThis.addEventListener?.('pagehide', leave, { signal });
+  globalThis.addEventListener?.('online', outbox.wake, { signal });
+  globalThis.document?.addEventListener(
+    'visibilitychange',
+    () => {
+      if (document.visibilityState === 'hidden') leave();
+    },
+    { signal },
+  );
+
+  return {
+    watchTrtc: (trtc, labels) => watchOnce(trtc, 'enterRoom', () => begin({ platform: 'web-v5', ...labels })),
+    watchLiveKit: (room, labels) =>
+      watchOnce(room, 'connect', () => {
+        // Its client answers at once, or with the promise of the call before: no request of its own.
+        const isOther = room.state !== undefined && room.state !== 'disconnected';
+        return isOther ? undefined : begin({ platform: 'livekit', ...labels });
+      }),
+    watch: (fn, watchOptions = {}) => quietly(() => watched(fn, () => begin(watchOptions))) ?? fn,
+    record,
+    flush: outbox.flush,
+    close: async () => {
+      for (const end of ends.values()) quietly(end);
+      ends.clear();
+      await outbox.close();
+      listening.abort();
+      keepsake.take();
+    },
+    get waiting() {
+      return outbox.waiting.length;
+    },
+    dropped,
+  };
+}
+
+/** Runs what may fail: a fault is the window's to hear of, never the application's to catch. */
+function quietly<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    globalThis.reportError?.(error);
+    return undefined;
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Why an outcome will never be reported: `buffer-full` = too many waited; `refused` = the agent would refuse it
+ * again; `invalid` = it is no JSON or too long; `closed` = the beacon was closed.
+ */
+export type DropReason = 'buffer-full' | 'refused' | 'invalid' | 'closed';
+
+export interface Drop {
+  readonly reason: DropReason;
+  readonly count: number;
+  /** Of the agent, with what to do. */
+  readonly message?: string | undefined;
+}
+
+/** What became of a report. */
+export type Answer =
+  /** On the agent's disk: records up to `upTo` (default: all), but for `refused` of them. */
+  | {
+      readonly kind: 'taken';
+      readonly upTo?: number | undefined;
+      readonly refused: number;
+      readonly message?: string | undefined;
+    }
+  | { readonly kind: 'refused'; readonly message?: string | undefined }
+  /** Nothing is known, or the agent asked to come again. */
+  | { readonly kind: 'later'; readonly afterMs?: number | undefined };
+
+export interface Transport {
+  /** A rejection is the same as `later`. */
+  post(body: string): Promise<Answer>;
+  /** Leaves a report with the browser, for which there will be no answer. @returns false when it takes no more */
+  leave(body: string): boolean;
+}
+
+export interface OutboxOptions {
+  readonly transport: Transport;
+  /** Records of one report, 1 or more. */
+  readonly batchMax: number;
+  /** Records that wait, 1 or more; beyond it new ones are dropped. */
+  readonly bufferMax: number;
+  /** How long a record waits for company. */
+  readonly intervalMs: number;
+  /** uniform in [0, 1) */
+  readonly random: () => number;
+  readonly onDrop: (drop: Drop) => void;
+}
+
+export interface Outbox {
+  /** @param record JSON text of one outcome with an id */
+  add(record: string): void;
+  /** What waits, oldest first. */
+  readonly waiting: readonly string[];
+  /** Sends what waits, now. @returns whether the agent has all of it */
+  flush(): Promise<boolean>;
+  /** Leaves a copy of what waits with the browser, as this page may never run again. */
+  leave(): void;
+  /** The network is back. */
+  wake(): void;
+  /** Flushes once; what then still waits is dropped, as is all that comes later. */
+  close(): Promise<void>;
+}
+
+/** Characters of a record, which has a few labels of at most 64. */
+const RECORD_CHARACTERS = 2_000;
+/** Of a report: with at most three bytes for each it is within the 64 KiB that a browser takes from a hidden page. */
+const REPORT_CHARACTERS = 20_000;
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_MAX_MS = 60_000;
+/** A longer wait asked for by the agent is cut here. */
+const ASKED_MAX_MS = 15 * 60_000;
+
+interface Waiting {
+  readonly text: string;
+  isLeft?: boolean;
+}
+
+/**
+ * Keeps records until the agent has said that it has them, one report under way at a time. When the buffer is full
+ * new records are dropped: the old ones may be under way, and are those from the start of an outage.
+ */
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { transport, batchMax, bufferMax, intervalMs, random, onDrop } = options;
+  let waiting: Waiting[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let sending: Promise<void> | undefined;
+  let failures = 0;
+  let isClosed = false;
+
+  const schedule = (afterMs: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(send, afterMs);
+  };
+
+  /** Uniform from the first retry on, so that pages which lost the agent together do not come back together. */
+  const backoffMs = (askedMs = 0) =>
+    Math.min(askedMs, ASKED_MAX_MS) +
+    random() * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failures - 1));
+
+  const sendReport = async () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const report = firstReport(waiting, batchMax);
+    if (!report.length) return;
+    const isRest = report.length < waiting.length;
+    const answer: Answer = await transport.post(bodyOf(report)).catch(() => ({ kind: 'later' }));
+    let gone = report.length;
+    if (answer.kind === 'later') gone = 0;
+    else if (answer.kind === 'taken') gone = answer.upTo ?? gone;
+    waiting = waiting.slice(gone);
+    failures = gone < report.length ? failures + 1 : 0;
+    // A copy left meanwhile went to the same deaf agent.
+    for (const one of waiting) one.isLeft = false;
+    if (waiting.length) {
+      if (failures) schedule(backoffMs(answer.kind === 'later' ? answer.afterMs : 0));
+      else schedule(isRest ? 0 : intervalMs);
+    }
+    const refused = answer.kind === 'taken' ? answer.refused : answer.kind === 'refused' ? gone : 0;
+    if (refused && answer.kind !== 'later')
+      onDrop({ reason: 'refused', count: refused, message: answer.message });
+  };
+
+  const send = (): Promise<void> => {
+    sending ??= sendReport().finally(() => {
+      sending = undefined;
+    });
+    return sending;
+  };
+
+  const flush = async () => {
+    do await send();
+    while (waiting.length && !failures);
+    return !waiting.length;
+  };
+
+  return {
+    add: (text) => {
+      const drop = (reason: DropReason) => onDrop({ reason, count: 1 });
+      if (isClosed) return drop('closed');
+      if (text.length > RECORD_CHARACTERS) return drop('invalid');
+      if (waiting.length >= bufferMax) return drop('buffer-full');
+      waiting.push({ text });
+      // After a failure, and while a report is under way, the next one is on the timetable already.
+      if (sending || failures) return;
+      if (waiting.length >= batchMax) schedule(0);
+      else if (timer === undefined) schedule(intervalMs);
+    },
+    get waiting() {
+      return waiting.map(({ text }) => text);
+    },
+    flush,
+    leave: () => {
+      // What is under way too: the browser may cut it off. What arrives twice counts once.
+      let fresh = waiting.filter((one) => !one.isLeft);
+      while (fresh.length) {
+        const report = firstReport(fresh, batchMax);
+        if (!transport.leave(bodyOf(report))) return;
+        for (const one of report) one.isLeft = true;
+        fresh = fresh.slice(report.length);
+      }
+    },
+    wake: () => {
+      if (failures && !sending) schedule(random() * BACKOFF_BASE_MS);
+    },
+    close: async () => {
+      const flushed = flush();
+      isClosed = true;
+      await flushed;
+      clearTimeout(timer);
+      const count = waiting.length;
+      waiting = [];
+      if (count) onDrop({ reason: 'closed', count });
+    },
+  };
+}
+
+function firstReport(waiting: readonly Waiting[], batchMax: number): readonly Waiting[] {
+  let count = 0;
+  let characters = 1;
+  for (const { text } of waiting.slice(0, batchMax)) {
+    characters += text.length + 1;
+    if (characters > REPORT_CHARACTERS) break;
+    count += 1;
+  }
+  return waiting.slice(0, count);
+}
+
+function bodyOf(report: readonly Waiting[]): string {
+  return `[${report.map(({ text }) => text).join(',')}]`;
+}
