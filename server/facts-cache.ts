@@ -1,8 +1,17 @@
-import { emptyFacts, LATE_SLOT_MINUTES, MEASURE_COUNT, type MinuteFacts } from '../sla/facts.ts';
+import {
+  CALLBACK_COUNT,
+  emptyFacts,
+  LATE_SLOT_MINUTES,
+  MEASURE_COUNT,
+  type MinuteFacts,
+  openCallbacks,
+} from '../sla/facts.ts';
 import { type FactStore, PAGE_MINUTES } from './store/store.ts';
 
 /** What a page takes in memory: four bytes a counter, one an alive flag, four a late slot. */
 const PAGE_BYTES = PAGE_MINUTES * (MEASURE_COUNT * 4 + 1) + (PAGE_MINUTES / LATE_SLOT_MINUTES) * 4;
+/** What its callbacks take on top, where there are any. */
+const CALLBACK_BYTES = PAGE_MINUTES * CALLBACK_COUNT * 4;
 
 interface CachedPage {
   readonly revision: number;
@@ -24,22 +33,24 @@ export interface FactsSnapshot {
  */
 export class FactsCache {
   private readonly store: FactStore;
-  private readonly maxPages: number;
+  private readonly maxBytes: number;
   /** In order of use, `service/page`. */
   private pages = new Map<string, CachedPage>();
+  private keptBytes = 0;
 
   constructor(store: FactStore, maxBytes: number) {
     this.store = store;
-    this.maxPages = Math.floor(maxBytes / PAGE_BYTES);
+    this.maxBytes = maxBytes;
   }
 
   /** Forgets everything: the store is another one, or went back in time, and its numbers began anew. */
   clear(): void {
     this.pages = new Map();
+    this.keptBytes = 0;
   }
 
   get bytes(): number {
-    return this.pages.size * PAGE_BYTES;
+    return this.keptBytes;
   }
 
   async snapshot(service: string): Promise<FactsSnapshot> {
@@ -93,14 +104,26 @@ export class FactsCache {
   }
 
   private keep(key: string, page: CachedPage): void {
-    this.pages.delete(key);
+    this.drop(key);
     this.pages.set(key, page);
-    while (this.pages.size > this.maxPages) {
+    this.keptBytes += bytesOf(page);
+    while (this.keptBytes > this.maxBytes) {
       const oldest = this.pages.keys().next();
       if (oldest.done) return;
-      this.pages.delete(oldest.value);
+      this.drop(oldest.value);
     }
   }
+
+  private drop(key: string): void {
+    const page = this.pages.get(key);
+    if (page === undefined) return;
+    this.pages.delete(key);
+    this.keptBytes -= bytesOf(page);
+  }
+}
+
+function bytesOf({ facts }: CachedPage): number {
+  return facts.callbacks === undefined ? PAGE_BYTES : PAGE_BYTES + CALLBACK_BYTES;
 }
 
 /** Consecutive pages are read in one call. */
@@ -118,12 +141,14 @@ function runsOf(pages: readonly number[]): { first: number; count: number }[] {
 function pageOf(run: MinuteFacts, page: number): MinuteFacts {
   const from = page * PAGE_MINUTES - run.firstMinute;
   const to = from + PAGE_MINUTES;
+  const callbacks = run.callbacks?.slice(from * CALLBACK_COUNT, to * CALLBACK_COUNT);
   return {
     firstMinute: page * PAGE_MINUTES,
     minuteCount: PAGE_MINUTES,
     tallies: run.tallies.slice(from * MEASURE_COUNT, to * MEASURE_COUNT),
     alive: run.alive.slice(from, to),
     late: run.late.slice(from / LATE_SLOT_MINUTES, to / LATE_SLOT_MINUTES),
+    ...(callbacks?.some((n) => n > 0) && { callbacks }),
   };
 }
 
@@ -143,5 +168,10 @@ function copyInto(target: MinuteFacts, source: MinuteFacts): void {
   target.late.set(
     source.late.subarray(sourceFrom / LATE_SLOT_MINUTES, sourceTo / LATE_SLOT_MINUTES),
     at / LATE_SLOT_MINUTES,
+  );
+  if (source.callbacks === undefined) return;
+  openCallbacks(target).set(
+    source.callbacks.subarray(sourceFrom * CALLBACK_COUNT, sourceTo * CALLBACK_COUNT),
+    at * CALLBACK_COUNT,
   );
 }

@@ -9,7 +9,7 @@ import { type Spent, spentErrors, spentWindows } from './spent.ts';
 import { VERDICT_INDEX, VERDICTS, type Verdict } from './verdict.ts';
 
 /** The part of a reading that follows from the month's windows alone; a statement carries the same. */
-export type MonthFigures = Omit<Reading, 'service' | 'projection' | 'openWindow' | 'rolling'>;
+export type MonthFigures = Omit<Reading, 'service' | 'projection' | 'openWindow' | 'rolling' | 'callbacks'>;
 
 export function figuresOf(verdicts: MonthVerdicts): MonthFigures {
   const { month, terms, nowMs } = verdicts;

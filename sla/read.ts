@@ -1,3 +1,4 @@
+import { readCallbacks } from './callbacks.ts';
 import type { Exclusion } from './exclusion.ts';
 import type { MinuteFacts } from './facts.ts';
 import { figuresOf } from './figures.ts';
@@ -46,11 +47,13 @@ export function read(input: ReadInput): Reading {
   const minuteNow = Math.floor(nowMs / 60_000);
   const rolling = countSpan(monthInput, minuteNow - ROLLING_MINUTES + 1, minuteNow + 1);
   const { lost } = figures.budget;
+  const callbacks = readCallbacks(input);
   return {
     service,
     ...figures,
     projection: project({ verdicts, lost, lines: figures.lines, openWindow, history, prior }),
     openWindow,
     rolling: { attempts: rolling.attempts, failures: rolling.failures },
+    ...(callbacks && { callbacks }),
   };
 }

@@ -54,6 +54,32 @@ export interface Reading {
   readonly revisions: readonly { readonly start: string; readonly lateAttempts: number }[];
   /** What a reader of the figures must know, e.g. a year that the business calendar lacks. */
   readonly warnings: readonly string[];
+  /** What the vendor's own callbacks say; absent when none came. Evidence: nothing above depends on it. */
+  readonly callbacks?: CallbackEvidence;
+}
+
+/** See `callbacks.ts` for how it is read, and for why `coverage` may differ from 1 though nothing is missing. */
+export interface CallbackEvidence {
+  /** The minutes compared: those of the month's first callback to its last; `to` excluded. */
+  readonly from: string;
+  readonly to: string;
+  /** Users who entered a room, as the vendor tells. */
+  readonly entered: number;
+  /** Successful entries that agents reported for the same minutes. */
+  readonly reported: number;
+  /** `reported` / `entered`: how much of what the vendor saw was measured; null when nobody entered. */
+  readonly coverage: number | null;
+  /** Concurrent users in the last minute looked at over the least of the hour before it. */
+  readonly rise: number;
+  /** Clause 4.6: for a person to decide about, never applied. */
+  readonly surges: readonly Surge[];
+}
+
+/** Minutes in which more users than SURGE allows were on top of the hour's least; `rise` is the most there was. */
+export interface Surge {
+  readonly from: string;
+  readonly to: string;
+  readonly rise: number;
 }
 
 export interface Figure {

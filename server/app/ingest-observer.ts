@@ -8,6 +8,7 @@ export function observeIngest(metrics: DaemonMetrics, losses: LossLog, log: Log)
   return {
     batches: (outcome, n) => metrics.batches(outcome, n),
     counted: (service, region, platform, tallies) => metrics.counted(service, region, platform, tallies),
+    calledBack: (service, counts) => metrics.calledBack(service, counts),
     lost: (reason, outcomes, from) => {
       metrics.lost(reason, outcomes);
       losses.add(reason, outcomes, from);

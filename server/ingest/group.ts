@@ -1,5 +1,14 @@
 import type { Cell } from '../../protocol/frame.ts';
-import { COUNTER_MAX, LATE_SLOT_MINUTES, MEASURE_COUNT, MEASURE_INDEX, MINUTE_MS } from '../../sla/facts.ts';
+import {
+  CALLBACK_COUNT,
+  CALLBACK_INDEX,
+  type CallbackMeasure,
+  COUNTER_MAX,
+  LATE_SLOT_MINUTES,
+  MEASURE_COUNT,
+  MEASURE_INDEX,
+  MINUTE_MS,
+} from '../../sla/facts.ts';
 import { APPLY_BOUNDS, type CursorMove, type Origin, type ServiceDelta } from '../store/store.ts';
 import type { Arrival, Share, Track } from './session.ts';
 
@@ -36,6 +45,8 @@ export class Group {
   readonly #alive = new Set<number>();
   readonly #late = new Map<number, number>();
   readonly #origins = new Map<string, { readonly origin: Origin; n: number }>();
+  /** Left out of most groups: few services have callbacks, and those not in every batch. */
+  #callbacks: Map<number, number[]> | undefined;
   // Neighbouring cells mostly share minute and labels, so the rows found last are tried first.
   #minute = -1;
   #row: number[] = NO_ROW;
@@ -56,7 +67,8 @@ export class Group {
       this.#alive.size < APPLY_BOUNDS.alive &&
       this.tallies.size + cells <= APPLY_BOUNDS.tallies &&
       this.#late.size + cells <= APPLY_BOUNDS.late &&
-      this.#origins.size + cells <= APPLY_BOUNDS.origins
+      this.#origins.size + cells <= APPLY_BOUNDS.origins &&
+      (this.#callbacks === undefined || this.#callbacks.size + cells <= APPLY_BOUNDS.callbacks)
     );
   }
 
@@ -87,7 +99,11 @@ export class Group {
 
   /** Counts one cell of an arrival whose share has joined. */
   count(cell: Cell, arrival: Arrival): void {
-    const { n, region, platform, cause } = cell;
+    const { n, region, platform, cause, result } = cell;
+    if (result !== 'ok' && result !== 'failed') {
+      this.#countCallbacks(cell, result, arrival);
+      return;
+    }
     let minute = cell.minute + arrival.shiftMinutes;
     if (minute !== this.#minute) {
       if (minute < this.#firstMinute(arrival)) {
@@ -133,7 +149,38 @@ export class Group {
       alive: this.#alive,
       late: this.#late,
       origins: [...this.#origins.values()],
+      ...(this.#callbacks && { callbacks: this.#callbacks }),
     };
+  }
+
+  /** Users who entered and who left, all minutes together; undefined when there are none. */
+  callbackTotals(): readonly number[] | undefined {
+    if (this.#callbacks === undefined) return undefined;
+    const totals = new Array<number>(CALLBACK_COUNT).fill(0);
+    for (const counts of this.#callbacks.values()) {
+      for (const [measure, n] of counts.entries()) totals[measure] = (totals[measure] ?? 0) + n;
+    }
+    return totals;
+  }
+
+  /** The vendor's minute stands as it is: its clock is not the agent's, whose error is known. */
+  #countCallbacks({ minute, n }: Cell, measure: CallbackMeasure, arrival: Arrival): void {
+    if (minute < this.#firstMinute(arrival)) {
+      const { producerId } = arrival.session;
+      this.tooOld.set(producerId, (this.tooOld.get(producerId) ?? 0) + n);
+      return;
+    }
+    const lastMinute = this.#lastMinute(arrival);
+    if (minute > lastMinute) this.clamped += n;
+    const counted = Math.min(minute, lastMinute);
+    this.#callbacks ??= new Map();
+    let counts = this.#callbacks.get(counted);
+    if (counts === undefined) {
+      counts = new Array<number>(CALLBACK_COUNT).fill(0);
+      this.#callbacks.set(counted, counts);
+    }
+    const index = CALLBACK_INDEX[measure];
+    counts[index] = (counts[index] ?? 0) + n;
   }
 
   #firstMinute({ receivedAtMs }: Arrival): number {

@@ -359,5 +359,7 @@ export class Lane {
       observer.lost('too-old', outcomes, { agent, services: [this.service] });
     }
     if (group.clamped > 0) observer.clamped(group.clamped);
+    const callbacks = group.callbackTotals();
+    if (callbacks !== undefined) observer.calledBack(this.service, callbacks);
   }
 }

@@ -29,6 +29,11 @@ export interface IngestObserver {
    * Region and platform are free text of an agent (within the bounds of a label): bound the label sets.
    */
   counted(service: string, region: string, platform: string, tallies: readonly number[]): void;
+  /**
+   * Callbacks of the vendor that are now in the books.
+   * @param counts  CALLBACK_COUNT integers in the order of CALLBACK_MEASURES
+   */
+  calledBack(service: string, counts: readonly number[]): void;
   /** Outcomes given up, as agents declared them or ingest judged them; a bounded set of reasons. */
   lost(reason: string, outcomes: number, from: LossOrigin): void;
   /** Outcomes of the future, counted in the minute after now. */

@@ -31,6 +31,11 @@ export class LabelBounds {
     return this.seenOf(service) !== undefined;
   }
 
+  /** The service's value in the labels of a counter. */
+  labelOf(service: string): string {
+    return this.admits(service) ? service : OTHER;
+  }
+
   bounded(
     service: string,
     region: string,

@@ -3,7 +3,7 @@ import { FAILURE_REASONS } from '../../alerts/notify/notifier.ts';
 import { severityOf } from '../../alerts/snapshot.ts';
 import { METRICS } from '../../protocol/metrics.ts';
 import { CAUSES } from '../../sla/cause.ts';
-import { MEASURE_INDEX } from '../../sla/facts.ts';
+import { CALLBACK_INDEX, MEASURE_INDEX } from '../../sla/facts.ts';
 import type { Reading } from '../../sla/reading.ts';
 import type { BatchOutcome, IngestObserver } from '../ingest/observer.ts';
 import { LabelBounds, type LabelCaps } from './caps.ts';
@@ -22,6 +22,8 @@ const WINDOWS = ['open', 'rolling'] as const;
 export class DaemonMetrics implements IngestObserver {
   readonly entryAttempts = new Counter(METRICS.entryAttempts);
   readonly entryFailures = new Counter(METRICS.entryFailures);
+  readonly callbackEntries = new Counter(METRICS.callbackEntries);
+  readonly callbackExits = new Counter(METRICS.callbackExits);
   readonly windowSuccessRatio = new Gauge(METRICS.windowSuccessRatio);
   readonly windowLost = new Gauge(METRICS.windowLost);
   readonly monthAvailabilityRatio = new Gauge(METRICS.monthAvailabilityRatio);
@@ -33,6 +35,9 @@ export class DaemonMetrics implements IngestObserver {
   readonly monthDowntimeSeconds = new Gauge(METRICS.monthDowntimeSeconds);
   readonly monthCoverageRatio = new Gauge(METRICS.monthCoverageRatio);
   readonly monthVoucherRatio = new Gauge(METRICS.monthVoucherRatio);
+  readonly monthCallbackCoverageRatio = new Gauge(METRICS.monthCallbackCoverageRatio);
+  readonly callbackConcurrencyRise = new Gauge(METRICS.callbackConcurrencyRise);
+  readonly monthSurges = new Gauge(METRICS.monthSurges);
   readonly agentsConnected = new Gauge(METRICS.agentsConnected);
   readonly agentLastBatchTimestampSeconds = new Gauge(METRICS.agentLastBatchTimestampSeconds);
   readonly batchesTotal = new Counter(METRICS.batches);
@@ -89,6 +94,12 @@ export class DaemonMetrics implements IngestObserver {
     for (const cause of CAUSES) {
       this.entryFailures.add({ ...labels, cause }, tallies[MEASURE_INDEX[cause]] ?? 0);
     }
+  }
+
+  calledBack(service: string, counts: readonly number[]): void {
+    const labels = { service: this.bounds.labelOf(service) };
+    this.callbackEntries.add(labels, counts[CALLBACK_INDEX.entered] ?? 0);
+    this.callbackExits.add(labels, counts[CALLBACK_INDEX.left] ?? 0);
   }
 
   lost(reason: string, outcomes: number): void {
@@ -168,6 +179,7 @@ export class DaemonMetrics implements IngestObserver {
     this.monthCoverageRatio.set({ service }, reading.coverage);
     this.monthVoucherRatio.set({ service }, reading.voucherPercent / 100);
     this.publishLines(reading);
+    this.publishCallbacks(reading);
   }
 
   /** Takes a service's month away: it has none now. */
@@ -187,6 +199,7 @@ export class DaemonMetrics implements IngestObserver {
       this.monthVoucherRatio,
     ];
     for (const gauge of ofService) gauge.remove({ service });
+    this.withdrawCallbacks(service);
     this.withdrawLines(service, this.targets.get(service) ?? []);
     this.targets.delete(service);
   }
@@ -200,6 +213,25 @@ export class DaemonMetrics implements IngestObserver {
       else this.windowSuccessRatio.set({ service, window }, 1 - counted.failures / counted.attempts);
     }
     this.windowLost.set({ service }, openWindow?.alreadyLost ? 1 : 0);
+  }
+
+  private publishCallbacks({ service, callbacks }: Reading): void {
+    if (callbacks === undefined) {
+      this.withdrawCallbacks(service);
+      return;
+    }
+    const { coverage, rise, surges } = callbacks;
+    // Nobody entered: neither 0 nor 1 would be true.
+    if (coverage === null) this.monthCallbackCoverageRatio.remove({ service });
+    else this.monthCallbackCoverageRatio.set({ service }, coverage);
+    this.callbackConcurrencyRise.set({ service }, rise);
+    this.monthSurges.set({ service }, surges.length);
+  }
+
+  private withdrawCallbacks(service: string): void {
+    this.monthCallbackCoverageRatio.remove({ service });
+    this.callbackConcurrencyRise.remove({ service });
+    this.monthSurges.remove({ service });
   }
 
   private publishLines({ service, lines, projection }: Reading): void {

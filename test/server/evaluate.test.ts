@@ -95,6 +95,26 @@ describe('the facts cache', () => {
     );
   });
 
+  it('holds callbacks too, counts their bytes, and gives none where there are none', async () => {
+    const service = freshService();
+    const producerId = `producer-of-${service}`;
+    await store.facts.openEpoch({ producerId, services: [service], nowMs: NOW_MS });
+    const callbacks = new Map([[NOW_MINUTE + 3, [7, 2]]]);
+    const gains = { ...attemptsIn(NOW_MINUTE + PAGE_MINUTES, 1), callbacks };
+    await store.facts.apply(deltaOf(service, [move(producerId, 0)], gains), NOW_MS);
+    const cache = new FactsCache(store.facts, 100 * PAGE_BYTES);
+    for (const _ of ['from the store', 'from the cache']) {
+      const snapshot = await cache.snapshot(service);
+      const told = await snapshot.load(NOW_MINUTE, NOW_MINUTE + 5);
+      expect([...(told.callbacks ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 7, 2, 0, 0]);
+      const other = await snapshot.load(NOW_MINUTE + PAGE_MINUTES, NOW_MINUTE + PAGE_MINUTES + 5);
+      expect('callbacks' in other).toBe(false);
+    }
+    expect(cache.bytes).toBe(2 * PAGE_BYTES + PAGE_MINUTES * 8);
+    cache.clear();
+    expect(cache.bytes).toBe(0);
+  });
+
   it('reads again only the page that changed, and pages never written not at all', async () => {
     const service = freshService();
     const write = await writer(service);

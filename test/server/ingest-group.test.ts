@@ -231,3 +231,73 @@ describe('a group', () => {
     expect(group.delta().tallies.get(NOW_MINUTE)?.[0]).toBe(10_000_000_000);
   });
 });
+
+describe('callbacks in a group', () => {
+  const told = (parts: Partial<Cell>): Cell =>
+    okCell({ region: '', platform: '', result: 'entered', minute: NOW_MINUTE, ...parts });
+
+  it('are left out of the store call when there are none', () => {
+    const group = new Group('acme', RULES);
+    merge(group, trackOf('p'), 1, [okCell({ minute: NOW_MINUTE })]);
+    expect('callbacks' in group.delta()).toBe(false);
+    expect(group.callbackTotals()).toBeUndefined();
+  });
+
+  it('add up by minute, apart from the attempts', () => {
+    const group = new Group('acme', RULES);
+    const track = trackOf('p');
+    merge(group, track, 1, [
+      told({ n: 3 }),
+      told({ result: 'left', n: 1 }),
+      okCell({ minute: NOW_MINUTE, n: 9 }),
+    ]);
+    merge(group, track, 2, [told({ n: 2 }), told({ minute: NOW_MINUTE - 1, result: 'left', n: 4 })]);
+    const { callbacks, tallies, late, origins } = group.delta();
+    expect([...(callbacks ?? [])]).toEqual([
+      [NOW_MINUTE, [5, 1]],
+      [NOW_MINUTE - 1, [0, 4]],
+    ]);
+    expect([...tallies]).toEqual([[NOW_MINUTE, [9, 0, 0, 0, 0]]]);
+    expect([late.size, origins.length, group.labels.size]).toEqual([0, 0, 1]);
+    expect(group.callbackTotals()).toEqual([5, 5]);
+  });
+
+  it('keep the minute of the vendor when the clock of their agent is corrected', () => {
+    const group = new Group('acme', RULES);
+    merge(group, trackOf('p'), 1, [told({}), okCell({ minute: NOW_MINUTE - 60 })], { shiftMinutes: 60 });
+    expect([...(group.delta().callbacks?.keys() ?? [])]).toEqual([NOW_MINUTE]);
+    expect([...group.delta().tallies.keys()]).toEqual([NOW_MINUTE]);
+  });
+
+  it('of the future are counted in the next minute, and those past the retention are lost, as outcomes are', () => {
+    const group = new Group('acme', RULES);
+    merge(group, trackOf('p'), 1, [
+      told({ minute: NOW_MINUTE + 1, n: 1 }),
+      told({ minute: NOW_MINUTE + 2, n: 2 }),
+      told({ minute: NOW_MINUTE - 100, n: 4 }),
+      told({ minute: NOW_MINUTE - 101, n: 8 }),
+    ]);
+    expect([...(group.delta().callbacks ?? [])]).toEqual([
+      [NOW_MINUTE + 1, [3, 0]],
+      [NOW_MINUTE - 100, [4, 0]],
+    ]);
+    expect([group.clamped, group.tooOld.get('p')]).toEqual([2, 8]);
+  });
+
+  it('make room for themselves by their bound', () => {
+    const group = new Group('acme', RULES);
+    const track = trackOf('p');
+    const rules = { ...RULES, retentionMs: 10_000 * 60_000 };
+    const wide = new Group('acme', rules);
+    merge(group, track, 1, [told({})]);
+    expect(group.fits(track, APPLY_BOUNDS.callbacks - 1)).toBe(true);
+    expect(group.fits(track, APPLY_BOUNDS.callbacks)).toBe(false);
+    merge(
+      wide,
+      trackOf('q'),
+      1,
+      Array.from({ length: APPLY_BOUNDS.callbacks }, (_, i) => told({ minute: NOW_MINUTE - i })),
+    );
+    expect(wide.delta().callbacks?.size).toBe(APPLY_BOUNDS.callbacks);
+  });
+});

@@ -142,6 +142,8 @@ describe('the exposition of a daemon with traffic', () => {
     const cells = [
       cell({ n: 10, region: 'a "quoted" \\ region' }),
       failedCell({ n: 1, region: 'ap-guangzhou', cause: 'network' }),
+      cell({ n: 20, region: '', platform: '', result: 'entered' }),
+      cell({ n: 4, region: '', platform: '', result: 'left' }),
     ];
     agent.send(agent.batch(1, { cells, lost: { 'disk-full': 3 } }));
     await agent.acknowledged(1);
@@ -167,6 +169,16 @@ describe('the exposition of a daemon with traffic', () => {
     expect(shown).toMatch(/^roomwatch_build_info\{version="\d+\.\d+\.\d+"\} 1$/m);
     expect(shown).toMatch(/^process_cpu_seconds_total /m);
     expect(shown).toMatch(/^roomwatch_outcomes_lost_total\{reason="disk-full"\} 3$/m);
+  });
+
+  it('shows what the callbacks of the vendor say, and them among no attempts', async () => {
+    const shown = await metrics();
+    expect(shown).toContain('roomwatch_callback_entries_total{service="acme"} 20\n');
+    expect(shown).toContain('roomwatch_callback_exits_total{service="acme"} 4\n');
+    expect(shown).toContain('roomwatch_month_callback_coverage_ratio{service="acme"} 0.5\n');
+    expect(shown).toContain('roomwatch_callback_concurrency_rise{service="acme"} 16\n');
+    expect(shown).toContain('roomwatch_month_surges{service="acme"} 0\n');
+    expect(shown).not.toContain('region="",platform=""');
   });
 
   it('is OpenMetrics for who asks for it', async () => {
@@ -198,6 +210,34 @@ it('shows a change of a service only where it changed, and takes its month away 
   expect(shown()).not.toContain('target="0.99"');
   metrics.withdraw('acme');
   expect(shown()).not.toContain('service="acme"');
+});
+
+it('takes the gauges of callbacks away with the callbacks, and has no coverage where nobody entered', () => {
+  const metrics = new DaemonMetrics({
+    version: '0.0.0',
+    caps: { services: 1, regionsPerService: 1, platformsPerService: 1 },
+  });
+  const callbacks = { from: '', to: '', entered: 8, reported: 4, coverage: 0.5, rise: 3, surges: [] };
+  const shown = () =>
+    [...render(metrics.families(), 'text')].join('').match(/^roomwatch.*callback.* \d.*$/gm);
+  const reading = readingOf('acme', ['99.9']);
+  metrics.publish({ ...reading, callbacks });
+  expect(shown()).toEqual([
+    'roomwatch_month_callback_coverage_ratio{service="acme"} 0.5',
+    'roomwatch_callback_concurrency_rise{service="acme"} 3',
+  ]);
+  metrics.publish({ ...reading, callbacks: { ...callbacks, entered: 0, coverage: null } });
+  expect(shown()).toEqual(['roomwatch_callback_concurrency_rise{service="acme"} 3']);
+  metrics.publish(reading);
+  expect(shown()).toBeNull();
+  metrics.calledBack('acme', [2, 1]);
+  metrics.calledBack('globex', [5, 0]);
+  expect(shown()).toEqual([
+    'roomwatch_callback_entries_total{service="acme"} 2',
+    'roomwatch_callback_entries_total{service="other"} 5',
+    'roomwatch_callback_exits_total{service="acme"} 1',
+    'roomwatch_callback_exits_total{service="other"} 0',
+  ]);
 });
 
 function readingOf(service: string, targets: readonly string[]): Reading {

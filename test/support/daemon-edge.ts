@@ -22,6 +22,8 @@ export interface Counted {
   readonly refused: Record<string, number>;
   /** `service region platform` -> tallies */
   readonly tallies: Record<string, number[]>;
+  /** service -> users who entered, who left */
+  readonly callbacks: Record<string, number[]>;
   readonly applyFailed: Record<string, number>;
   clamped: number;
   applied: number;
@@ -60,6 +62,7 @@ export async function startEdge(options: EdgeOptions = {}): Promise<DaemonEdge> 
     lost: {},
     refused: {},
     tallies: {},
+    callbacks: {},
     applyFailed: {},
     clamped: 0,
     applied: 0,
@@ -118,6 +121,10 @@ function recorder(counted: Counted): IngestObserver {
       const key = [service, region, platform].join(' ');
       const row = counted.tallies[key] ?? tallies.map(() => 0);
       counted.tallies[key] = row.map((n, i) => n + (tallies[i] ?? 0));
+    },
+    calledBack: (service, counts) => {
+      const row = counted.callbacks[service] ?? counts.map(() => 0);
+      counted.callbacks[service] = row.map((n, i) => n + (counts[i] ?? 0));
     },
     lost: (reason, outcomes) => add(counted.lost, reason, outcomes),
     clamped: (outcomes) => {

@@ -1,0 +1,143 @@
+import {
+  CALLBACK_COUNT,
+  CALLBACK_INDEX,
+  MEASURE_COUNT,
+  MEASURE_INDEX,
+  MINUTE_MS,
+  type MinuteFacts,
+} from './facts.ts';
+import { instantText } from './instant.ts';
+import type { ServiceMonth } from './month.ts';
+import type { CallbackEvidence, Surge } from './reading.ts';
+
+/** Clause 4.6: a surge is more than `users` concurrent users on top of the lowest number in the hour before. */
+export const SURGE = {
+  users: 3_000,
+  /** The clause names no time. An hour sees what was opened to the public; a day's slow tide rises in longer. */
+  baselineMinutes: 60,
+} as const;
+
+export interface CallbackInput {
+  readonly month: ServiceMonth;
+  /** Should begin SURGE.baselineMinutes before the month, or its first surges are measured from less. */
+  readonly facts: MinuteFacts;
+  readonly nowMs: number;
+}
+
+/**
+ * What the vendor's callbacks say of a service month, beside what agents reported. Evidence only: callbacks tell of
+ * successes alone, so no success rate can come from them, and no verdict or figure is made of them.
+ *
+ * `coverage` is agent successes over the vendor's entries, from the minute of the first callback to that of the
+ * last. It can be slightly above or below 1 though nothing is missing: an outcome is booked in the minute in which
+ * its request started and a callback in that in which the user was in, by two clocks; the vendor gives a callback
+ * up after a minute of refusals; and an application may count a success that the user left before the vendor saw.
+ *
+ * The number of users is not known, only its changes: entries minus exits, summed. A flaw of that sum (a callback
+ * that never came) shifts all later minutes alike, so that a rise within an hour is still true.
+ * @returns undefined when no callback came in the month so far
+ */
+export function readCallbacks({ month, facts, nowMs }: CallbackInput): CallbackEvidence | undefined {
+  const { callbacks } = facts;
+  if (callbacks === undefined) return undefined;
+  const fromMinute = Math.max(month.firstMinute, facts.firstMinute);
+  const toMinute = Math.min(
+    month.firstMinute + month.minuteCount,
+    facts.firstMinute + facts.minuteCount,
+    Math.ceil(nowMs / MINUTE_MS),
+  );
+  let first = -1;
+  let last = -1;
+  let entered = 0;
+  for (let minute = fromMinute; minute < toMinute; minute += 1) {
+    const at = (minute - facts.firstMinute) * CALLBACK_COUNT;
+    const entries = callbacks[at + CALLBACK_INDEX.entered]!;
+    if (entries === 0 && callbacks[at + CALLBACK_INDEX.left] === 0) continue;
+    if (first === -1) first = minute;
+    last = minute;
+    entered += entries;
+  }
+  if (first === -1) return undefined;
+  const reported = successes(facts, first, last + 1);
+  return {
+    from: minuteText(first),
+    to: minuteText(last + 1),
+    entered,
+    reported,
+    coverage: entered === 0 ? null : reported / entered,
+    ...readRises(callbacks, { facts, fromMinute, toMinute }),
+  };
+}
+
+/** @param toMinute excluded */
+function successes({ tallies, firstMinute }: MinuteFacts, fromMinute: number, toMinute: number): number {
+  let sum = 0;
+  for (let minute = fromMinute; minute < toMinute; minute += 1) {
+    const at = (minute - firstMinute) * MEASURE_COUNT;
+    sum += tallies[at + MEASURE_INDEX.attempts]!;
+    for (let cause = MEASURE_INDEX.attempts + 1; cause < MEASURE_COUNT; cause += 1)
+      sum -= tallies[at + cause]!;
+  }
+  return sum;
+}
+
+/** The rise of the last minute, and the surges of [fromMinute, toMinute). */
+function readRises(
+  callbacks: Uint32Array,
+  { facts, fromMinute, toMinute }: { facts: MinuteFacts; fromMinute: number; toMinute: number },
+): { readonly rise: number; readonly surges: readonly Surge[] } {
+  const { users, baselineMinutes } = SURGE;
+  const start = Math.max(facts.firstMinute, fromMinute - baselineMinutes);
+  const baseline = new SlidingLeast(baselineMinutes);
+  baseline.add(start - 1, 0);
+  const surges: { fromMinute: number; lastMinute: number; rise: number }[] = [];
+  let concurrent = 0;
+  let rise = 0;
+  for (let minute = start; minute < toMinute; minute += 1) {
+    const at = (minute - facts.firstMinute) * CALLBACK_COUNT;
+    concurrent += callbacks[at + CALLBACK_INDEX.entered]! - callbacks[at + CALLBACK_INDEX.left]!;
+    rise = Math.max(0, concurrent - baseline.leastBefore(minute));
+    baseline.add(minute, concurrent);
+    if (rise <= users || minute < fromMinute) continue;
+    const surge = surges.at(-1);
+    // Within an hour of the last one it is the same surge, measured from the same low.
+    if (surge && minute - surge.lastMinute <= baselineMinutes) {
+      surge.lastMinute = minute;
+      surge.rise = Math.max(surge.rise, rise);
+    } else surges.push({ fromMinute: minute, lastMinute: minute, rise });
+  }
+  return {
+    rise,
+    surges: surges.map((surge) => ({
+      from: minuteText(surge.fromMinute),
+      to: minuteText(surge.lastMinute + 1),
+      rise: surge.rise,
+    })),
+  };
+}
+
+/** The least of the last values: those that a later and lower one outdoes are not kept. */
+class SlidingLeast {
+  readonly #minutes: number;
+  readonly #kept: { readonly minute: number; readonly value: number }[] = [];
+  /** Of the least one still in reach; what lies before it in `#kept` is spent. */
+  #head = 0;
+
+  constructor(minutes: number) {
+    this.#minutes = minutes;
+  }
+
+  add(minute: number, value: number): void {
+    while (this.#kept.length > this.#head && this.#kept.at(-1)!.value >= value) this.#kept.pop();
+    this.#kept.push({ minute, value });
+  }
+
+  leastBefore(minute: number): number {
+    while (this.#kept[this.#head]!.minute < minute - this.#minutes) this.#head += 1;
+    return this.#kept[this.#head]!.value;
+  }
+}
+
+function minuteText(minute: number): string {
+  return instantText(minute * MINUTE_MS);
+}
