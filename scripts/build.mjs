@@ -42,10 +42,10 @@ if (process.argv.includes('--if-stale') && existsSync(stamp) && statSync(stamp).
 
 const startedAt = new Date();
 let tsc;
-let bundle;
+let bundleBeacon;
 try {
   tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-  ({ build: bundle } = await import('rolldown'));
+  ({ bundleBeacon } = await import('./beacon.mjs'));
 } catch {
   process.stderr.write('TypeScript and rolldown are not installed; run `npm install` first.\n');
   process.exit(2);
@@ -63,13 +63,7 @@ function compile(...options) {
 compile('-p', 'tsconfig.build.json');
 // Checked against a browser's types, not Node's; pages load one small file.
 compile('-p', 'agent/browser', '--emitDeclarationOnly');
-await bundle({
-  input: join(root, 'agent/browser/index.ts'),
-  platform: 'browser',
-  transform: { target: 'es2022' },
-  logLevel: 'warn',
-  output: { file: join(fresh, 'agent/browser/index.js'), format: 'esm', minify: true },
-});
+await bundleBeacon(join(fresh, 'agent/browser/index.js'));
 for (const room of rooms) {
   for (const path of files(join(root, room))) {
     if (!assets.test(path) || path.endsWith('tsconfig.json')) continue;

@@ -1,0 +1,19 @@
+// Makes the beacon for browsers one small file: node scripts/beacon.mjs FILE
+import { dirname, join } from 'node:path';
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const script = fileURLToPath(import.meta.url);
+
+export async function bundleBeacon(file) {
+  await build({
+    input: join(dirname(dirname(script)), 'agent/browser/index.ts'),
+    platform: 'browser',
+    transform: { target: 'es2022' },
+    logLevel: 'warn',
+    output: { file, format: 'esm', minify: true },
+  });
+}
+
+if (argv[1] === script) await bundleBeacon(argv[2]);
