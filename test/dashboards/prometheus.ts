@@ -12,6 +12,7 @@ export interface Sample {
 }
 
 export interface Prometheus {
+  readonly url: string;
   /** @throws with Prometheus' own sentence when the expression does not parse or fails */
   query(expression: string): Promise<Sample[]>;
   /** All values of a stretch, each series' last one that is a number. */
@@ -29,18 +30,22 @@ export interface Prometheus {
 const SCRAPE_INTERVAL = '1s';
 
 /**
- * A Prometheus of its own, on a free port and in a temporary folder, that scrapes every second.
- * @param targets  by job: host:port, and the bearer token that its /metrics asks for, if any
+ * A Prometheus of its own, on a free port and in a temporary folder.
+ * @param asked  what it scrapes every second, by job: host:port, and the bearer token that its /metrics asks for, if
+ *   any; or its whole configuration
  * @throws when Prometheus is not installed, with what to install
  */
 export async function startPrometheus(
-  targets: Readonly<Record<string, { readonly address: string; readonly token?: string }>>,
+  asked:
+    | Readonly<Record<string, { readonly address: string; readonly token?: string }>>
+    | { readonly config: string },
 ): Promise<Prometheus> {
   if (spawnSync('prometheus', ['--version']).error) {
     throw new Error('no prometheus: install prometheus (Debian: apt-get install prometheus)');
   }
   const folder = mkdtempSync(join(tmpdir(), 'roomwatch-prometheus-'));
-  writeFileSync(join(folder, 'prometheus.yml'), configuration(targets));
+  const config = isWhole(asked) ? asked.config : configuration(asked);
+  writeFileSync(join(folder, 'prometheus.yml'), config);
   const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(
     'prometheus',
@@ -76,6 +81,7 @@ export async function startPrometheus(
     return answer.data;
   };
   return {
+    url: `http://${address}`,
     query: async (expression) => {
       const { result } = (await ask('query', { query: expression })) as {
         result: { metric: Record<string, string>; value: [number, string] }[];
@@ -99,6 +105,10 @@ export async function startPrometheus(
       (await ask(`label/${label}/values`, { 'match[]': selector })) as string[],
     stop,
   };
+}
+
+function isWhole(asked: object): asked is { readonly config: string } {
+  return 'config' in asked && typeof asked.config === 'string';
 }
 
 /** JSON is YAML. */

@@ -33,16 +33,14 @@ const START_ATTEMPTS = 3;
 
 /**
  * Starts Debian's prometheus-alertmanager on a free port of the loopback, with its data in a temporary directory.
- * @param options.webhookUrl where it sends what fires, and what is resolved
+ * @param options  where it sends what fires and what is resolved, or its whole configuration
  */
-export async function startAlertmanager(options: { webhookUrl: string }): Promise<RunningAlertmanager> {
+export async function startAlertmanager(
+  options: { readonly webhookUrl: string } | { readonly config: string },
+): Promise<RunningAlertmanager> {
   const directory = await mkdtemp(join(tmpdir(), 'roomwatch-am-'));
-  const config = [
-    'route: {receiver: hook, group_by: [alertname, service], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h}',
-    'receivers:',
-    `  - {name: hook, webhook_configs: [{url: '${options.webhookUrl}', send_resolved: true}]}`,
-  ];
-  await writeFile(join(directory, 'alertmanager.yml'), `${config.join('\n')}\n`);
+  const config = 'config' in options ? options.config : webhookConfig(options.webhookUrl);
+  await writeFile(join(directory, 'alertmanager.yml'), config);
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     try {
@@ -53,6 +51,15 @@ export async function startAlertmanager(options: { webhookUrl: string }): Promis
       throw error;
     }
   }
+}
+
+function webhookConfig(url: string): string {
+  return [
+    'route: {receiver: hook, group_by: [alertname, service], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h}',
+    'receivers:',
+    `  - {name: hook, webhook_configs: [{url: '${url}', send_resolved: true}]}`,
+    '',
+  ].join('\n');
 }
 
 async function launch(directory: string, port: number): Promise<ChildProcess> {
