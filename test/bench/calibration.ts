@@ -9,8 +9,10 @@ import { seededRandom } from '../support/random.ts';
 
 /**
  * Whether a predicted breach probability is worth its number: months of known on-off processes are read at a
- * random time, and what was predicted of 99.9 % is laid beside what came. Once with processes as the prior
- * expects them, once with rougher ones that it does not. Prints figures; asserts nothing.
+ * random time, and what was predicted of 99.9 % is laid beside what came, decile by decile. With processes as
+ * the prior expects them and with rougher ones that have been watched for long, every decile should hold; with
+ * rougher ones that are nearly unknown it cannot, and the bench shows what the prior costs there. Prints
+ * figures; asserts nothing.
  *
  *     npm run bench -- calibration
  */
@@ -100,10 +102,10 @@ const WAYS = {
   line: 'a straight line through the month',
 } as const;
 
-/** A month read at a random time, after up to three earlier ones; null when it was breached already. */
-function randomCase(provider: Provider): Case | null {
+/** A month read at a random time, after so many earlier ones; null when it was breached already. */
+function randomCase(provider: Provider, earlierMonths: number): Case | null {
   let history: Transitions = { upUp: 0, upDown: 0, downUp: 0, downDown: 0 };
-  for (let earlier = random.integer(0, 3); earlier > 0; earlier -= 1) {
+  for (let earlier = earlierMonths; earlier > 0; earlier -= 1) {
     history = addTransitions(history, simulate(month.windows, provider).seen);
   }
   const { lost } = simulate(month.windows, provider);
@@ -132,15 +134,42 @@ function randomCase(provider: Provider): Case | null {
   };
 }
 
-for (const [name, provider] of [
-  ['processes as the prior expects them', expectedProvider],
-  ['rougher processes than the prior expects', roughProvider],
-] as const) {
-  const cases = Array.from({ length: months }, () => randomCase(provider())).filter((one) => one !== null);
-  const base = mean(cases.map((one) => one.breached));
-  console.log(`${name}: ${months} months, ${cases.length} not breached when read`);
-  console.log(`of which ${(100 * base).toFixed(1)} % were breached in the end\n`);
+/** Sampling errors within which an observed share agrees with a predicted one. */
+const TOLERATED_ERRORS = 2;
 
+interface Population {
+  readonly name: string;
+  readonly provider: () => Provider;
+  /** Months that were watched before, at least and at most. */
+  readonly earlier: readonly [number, number];
+}
+
+const POPULATIONS: readonly Population[] = [
+  { name: 'processes as the prior expects them', provider: expectedProvider, earlier: [0, 3] },
+  { name: 'rougher processes, watched for two years', provider: roughProvider, earlier: [24, 24] },
+  { name: 'rougher processes, watched for three months at most', provider: roughProvider, earlier: [0, 3] },
+];
+
+for (const { name, provider, earlier } of POPULATIONS) {
+  const cases = readMonths(() => randomCase(provider(), random.integer(...earlier)));
+  const base = mean(cases.map((one) => one.breached));
+  console.log(`${name}: ${cases.length} months, not breached when read`);
+  console.log(`of which ${(100 * base).toFixed(1)} % were breached in the end\n`);
+  printScores(cases);
+  printDeciles(cases);
+}
+
+function readMonths(one: () => Case | null): Case[] {
+  const cases: Case[] = [];
+  while (cases.length < months) {
+    const found = one();
+    if (found !== null) cases.push(found);
+  }
+  return cases;
+}
+
+function printScores(cases: readonly Case[]): void {
+  const base = mean(cases.map((one) => one.breached));
   console.log('  Brier score (mean squared error of the probability; less is better)');
   const scoreOf = (way: keyof typeof WAYS) => mean(cases.map((one) => (one[way] - one.breached) ** 2));
   for (const way of Object.keys(WAYS) as (keyof typeof WAYS)[]) {
@@ -148,19 +177,29 @@ for (const [name, provider] of [
     console.log(`    ${WAYS[way].padEnd(38)} ${scoreOf(way).toFixed(4)}  ${ratio} times the straight line's`);
   }
   console.log(`    ${'always the base rate'.padEnd(38)} ${(base * (1 - base)).toFixed(4)}\n`);
+}
 
+function printDeciles(cases: readonly Case[]): void {
   console.log('  the reading by decile: predicted, and observed with its sampling error');
+  let kept = 0;
+  let held = 0;
   for (let decile = 0; decile < 10; decile += 1) {
     const inside = cases.filter((one) => Math.min(9, Math.floor(one.reading * 10)) === decile);
     if (inside.length === 0) continue;
     const predicted = mean(inside.map((one) => one.reading));
     const observed = mean(inside.map((one) => one.breached));
-    const error = Math.sqrt((predicted * (1 - predicted)) / inside.length);
+    const error = Math.sqrt(sum(inside.map((one) => one.reading * (1 - one.reading)))) / inside.length;
+    const errors = Math.abs(observed - predicted) / error;
+    kept += 1;
+    if (errors <= TOLERATED_ERRORS) held += 1;
     const count = `${inside.length}`.padStart(5);
     const figures = `${predicted.toFixed(3)}  ${observed.toFixed(3)} +- ${error.toFixed(3)}`;
-    console.log(`    ${decile * 10}-${(decile + 1) * 10} %  ${count} months  ${figures}`);
+    console.log(
+      `    ${decile * 10}-${(decile + 1) * 10} %`.padEnd(14) +
+        `${count} months  ${figures}  ${errors.toFixed(1)} errors off`,
+    );
   }
-  console.log('');
+  console.log(`  within ${TOLERATED_ERRORS} sampling errors: ${held} of ${kept} deciles\n`);
 }
 
 function sum(values: readonly number[]): number {
