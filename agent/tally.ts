@@ -1,5 +1,6 @@
-import type { Cell } from '../protocol/frame.ts';
+import { type Cell, isCallback } from '../protocol/frame.ts';
 import { LIMITS } from '../protocol/limits.ts';
+import type { CallbackMeasure } from '../sla/facts.ts';
 
 type Measured = Omit<Cell, 'n'>;
 interface Counter {
@@ -14,10 +15,12 @@ const CELL_FRAME_BYTES = 140;
  * Folds outcomes into cells: service, minute, region, platform, result, cause and code -> count.
  *
  * Nested maps, because looking up seven short keys in turn is four times as fast as joining them into one.
- * The outer three rarely change from one outcome to the next, so the last way down is remembered.
+ * The outer three rarely change from one outcome to the next, so the last way down is remembered. Callbacks have no
+ * labels and lie beside, by service, minute and result.
  */
 export class Tally {
   readonly #services = new Map<string, Map<number, Map<string, Map<string, Leaf>>>>();
+  readonly #callbacks = new Map<string, Map<number, Map<CallbackMeasure, Counter>>>();
   #lastService = '';
   #lastMinute = -1;
   #lastRegion = '';
@@ -36,15 +39,18 @@ export class Tally {
     return this.#bytes;
   }
 
+  /** Callbacks among them: whatever is accepted is to be delivered, or declared lost. */
   get outcomes(): number {
     return this.#outcomes;
   }
 
   /** @param cell `n` is a positive integer; its labels are within their limits */
   add(cell: Cell): void {
-    const leaf = this.#leaf(cell);
-    // Result is implied by the cause: '' if and only if the outcome is ok.
-    const key = cell.code === '' ? cell.cause : `${cell.cause}\u0000${cell.code}`;
+    if (isCallback(cell.result)) this.#count(this.#callbackLeaf(cell), cell.result, cell);
+    else this.#count(this.#leaf(cell), outcomeKey(cell), cell);
+  }
+
+  #count<K>(leaf: Map<K, Counter>, key: K, cell: Cell): void {
     const counter = leaf.get(key);
     if (counter) counter.n += cell.n;
     else {
@@ -59,6 +65,7 @@ export class Tally {
   take(): Cell[] {
     const cells = this.list();
     this.#services.clear();
+    this.#callbacks.clear();
     this.#lastPlatforms = undefined;
     this.#cells = 0;
     this.#bytes = 0;
@@ -73,20 +80,31 @@ export class Tally {
         for (const [region, platforms] of regions) {
           for (const [platform, leaf] of platforms) {
             for (const [key, counter] of leaf) {
-              for (let left = counter.n; left > 0; left -= LIMITS.countPerCell) {
-                const n = Math.min(left, LIMITS.countPerCell);
+              for (const n of parts(counter))
                 cells.push({ service, minute, region, platform, ...readKey(key), n });
-              }
             }
           }
+        }
+      }
+    }
+    for (const [service, minutes] of this.#callbacks) {
+      for (const [minute, leaf] of minutes) {
+        for (const [result, counter] of leaf) {
+          for (const n of parts(counter))
+            cells.push({ service, minute, region: '', platform: '', result, cause: '', code: '', n });
         }
       }
     }
     return cells;
   }
 
+  /** Those with outcomes: who only passes callbacks on does not watch a service. */
   services(): string[] {
     return [...this.#services.keys()];
+  }
+
+  #callbackLeaf({ service, minute }: Measured): Map<CallbackMeasure, Counter> {
+    return child(child(this.#callbacks, service), minute);
   }
 
   #leaf({ service, minute, region, platform }: Measured): Leaf {
@@ -114,6 +132,16 @@ function child<K, K2, V2>(map: Map<K, Map<K2, V2>>, key: K): Map<K2, V2> {
     map.set(key, value);
   }
   return value;
+}
+
+/** Result is implied by the cause: '' if and only if the outcome is ok. */
+function outcomeKey({ cause, code }: Measured): string {
+  return code === '' ? cause : `${cause}\u0000${code}`;
+}
+
+/** A count, in parts that a cell can hold. */
+function* parts({ n }: Counter): Iterable<number> {
+  for (let left = n; left > 0; left -= LIMITS.countPerCell) yield Math.min(left, LIMITS.countPerCell);
 }
 
 function readKey(key: string): Pick<Cell, 'result' | 'cause' | 'code'> {

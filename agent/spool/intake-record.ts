@@ -1,4 +1,4 @@
-import type { Cell } from '../../protocol/frame.ts';
+import { type Cell, isCallback } from '../../protocol/frame.ts';
 import { CAUSES } from '../../sla/cause.ts';
 import { outcomesOf } from './batch-record.ts';
 import { RECORD_TYPES, type SpoolRecord } from './record.ts';
@@ -43,8 +43,12 @@ export interface FilePosition {
   readonly writtenAtMs: number;
 }
 
-/** Labels as an array, because the names of the fields would be half of the journal. */
+/**
+ * Labels as an array, because the names of the fields would be half of the journal. The fifth is the result: the
+ * cause of a failure by its place in CAUSES, or, below zero, one of these.
+ */
 type CellRow = readonly [string, number, string, string, number, string, number];
+const NO_FAILURE = { ok: -1, entered: -2, left: -3 } as const;
 
 export function encodeGroup(group: IntakeGroup, wallMs: number): SpoolRecord {
   const { totals, clockOffsetMs, cells, ids } = group;
@@ -54,7 +58,7 @@ export function encodeGroup(group: IntakeGroup, wallMs: number): SpoolRecord {
       cell.minute,
       cell.region,
       cell.platform,
-      cell.cause === '' ? -1 : CAUSES.indexOf(cell.cause),
+      resultNumber(cell),
       cell.code,
       cell.n,
     ],
@@ -77,11 +81,30 @@ export function decodeGroup({ seq, payload }: SpoolRecord): IntakeGroup {
     clockOffsetMs: number | null;
     rows: readonly CellRow[];
   };
-  const cells = rows.map(([service, minute, region, platform, cause, code, n]): Cell => {
-    const result = cause === -1 ? 'ok' : 'failed';
-    return { service, minute, region, platform, result, cause: CAUSES[cause] ?? '', code, n };
-  });
+  const cells = rows.map(
+    ([service, minute, region, platform, result, code, n]): Cell => ({
+      service,
+      minute,
+      region,
+      platform,
+      ...readResult(result),
+      code,
+      n,
+    }),
+  );
   return { number: seq, totals, clockOffsetMs, cells, ids: payload.subarray(end) };
+}
+
+function resultNumber({ result, cause }: Cell): number {
+  if (cause !== '') return CAUSES.indexOf(cause);
+  return NO_FAILURE[isCallback(result) ? result : 'ok'];
+}
+
+function readResult(number: number): Pick<Cell, 'result' | 'cause'> {
+  const cause = CAUSES[number];
+  if (cause !== undefined) return { result: 'failed', cause };
+  if (number === NO_FAILURE.entered) return { result: 'entered', cause: '' };
+  return { result: number === NO_FAILURE.left ? 'left' : 'ok', cause: '' };
 }
 
 export function decodeCommit({ payload }: SpoolRecord): IntakeTotals {

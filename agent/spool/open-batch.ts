@@ -40,15 +40,16 @@ export class OpenBatch {
    * Takes the content. The first batch of each minute says of all services that the agent is alive, the others
    * of those that they count.
    * @param clockOffsetMs for a batch without cells
+   * @param watched services whose outcomes are reported here
    * @returns undefined when there is nothing to say
    */
-  freeze(services: readonly string[], clockOffsetMs: number | null, nowMs: number): BatchContent | undefined {
+  freeze(watched: readonly string[], clockOffsetMs: number | null, nowMs: number): BatchContent | undefined {
     const offsetMs = this.isEmpty ? clockOffsetMs : this.#clockOffsetMs;
     const minute = Math.floor((nowMs + (offsetMs ?? 0)) / MINUTE_MS);
     const isMinuteNew = minute !== this.#markedMinute;
-    if (this.isEmpty && !isMinuteNew) return undefined;
+    if (this.isEmpty && (!isMinuteNew || watched.length === 0)) return undefined;
     this.#markedMinute = minute;
-    const alive = isMinuteNew ? [...services] : this.#tally.services();
+    const alive = isMinuteNew ? [...watched] : this.#tally.services();
     return { minute, clockOffsetMs: offsetMs, cells: this.#tally.take(), alive, lost: {} };
   }
 }

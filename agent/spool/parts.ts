@@ -59,6 +59,8 @@ export interface Opened {
   readonly idLog: IdLog;
   readonly release: () => Promise<void>;
   readonly services: Set<string>;
+  /** See SpoolState. */
+  readonly callbacksOnly: Set<string>;
   readonly parts: Parts;
   readonly positions: Positions;
 }
@@ -103,6 +105,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     // A copy's batches are its original's to deliver, but what it has read and counted stays read and counted.
     let positions: Positions = {};
     let services: readonly string[] = [];
+    let callbacksOnly: readonly string[] = [];
     let undelivered = 0;
     if (found.status === 'copied') {
       on?.copied?.(found.foreign);
@@ -111,6 +114,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       const { state } = await StateFile.open(disk, folder);
       positions = journal.totals?.positions ?? {};
       services = state.services;
+      callbacksOnly = state.callbacksOnly;
       for (const { ids } of journal.segments) {
         rememberIds(memory, ids, nowMs());
         await idLog.append(ids, nowMs());
@@ -120,12 +124,27 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     }
     const parts = await openParts(options, identity, disk, settings, idLog);
     services = [...new Set([...options.services, ...services, ...parts.state.state.services])];
+    const watched = new Set(options.services);
+    callbacksOnly = [...callbacksOnly, ...parts.state.state.callbacksOnly].filter((one) => !watched.has(one));
     // Before the identity is adopted: a crash in between finds the copy again, and says so again.
-    if (undelivered > 0) await declareLost(undelivered, parts.batches, services, options);
+    if (undelivered > 0) {
+      const alive = services.filter((service) => !callbacksOnly.includes(service));
+      await declareLost(undelivered, parts.batches, alive, options);
+    }
     await adoptIdentity(disk, directory, { identity, aside: join(directory, 'aside') });
     for (const { ids } of parts.recovered?.segments ?? []) rememberIds(memory, ids, nowMs());
     positions = parts.recovered?.totals?.positions ?? positions;
-    return { settings, disk, memory, idLog, release, services: new Set(services), parts, positions };
+    return {
+      settings,
+      disk,
+      memory,
+      idLog,
+      release,
+      services: new Set(services),
+      callbacksOnly: new Set(callbacksOnly),
+      parts,
+      positions,
+    };
   } catch (error) {
     await release();
     throw error;
@@ -160,13 +179,13 @@ async function acceptedBy(
 async function declareLost(
   outcomes: number,
   batches: BatchLog,
-  services: readonly string[],
+  alive: readonly string[],
   { nowMs, on }: SpoolOptions,
 ): Promise<void> {
   const sealedAtMs = nowMs();
   const minute = Math.floor(sealedAtMs / MINUTE_MS);
   const reason = 'spool-copied';
-  const content = { seq: 1, minute, clockOffsetMs: null, cells: [], alive: [...services] };
+  const content = { seq: 1, minute, clockOffsetMs: null, cells: [], alive: [...alive] };
   await batches.append(batchEntry({ ...content, lost: { [reason]: outcomes } }, { before: 0, sealedAtMs }));
   on?.lost?.({ from: 1, to: 1, reason, outcomes });
 }

@@ -7,6 +7,7 @@ import { adoptIdentity } from './identity.ts';
 import type { Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import type { Parts } from './parts.ts';
+import type { SpoolState } from './state.ts';
 
 /** Copies what is not counted into another identity's logs, numbered from 1, and makes that the current one. */
 export async function resealUnder(
@@ -15,7 +16,7 @@ export async function resealUnder(
   options: {
     /** Highest seq that needs no copy. */
     readonly counted: number;
-    readonly services: readonly string[];
+    readonly known: Pick<SpoolState, 'services' | 'callbacksOnly'>;
     readonly positions: Positions;
     readonly disk: Disk;
     readonly directory: string;
@@ -23,11 +24,11 @@ export async function resealUnder(
     readonly nowMs: number;
   },
 ): Promise<void> {
-  const { counted, services, positions, disk, directory, aside, nowMs } = options;
+  const { counted, known, positions, disk, directory, aside, nowMs } = options;
   const { identity, batches, journal, state } = fresh;
   try {
     await copyEntries(old.batches, counted + 1, batches, nowMs);
-    await state.write({ services });
+    await state.write(known);
     await journal.mark({ openSeq: batches.lastSealed + 1, accepted: batches.after, positions }, nowMs);
     await old.journal.handOverIds(nowMs);
     // Until here a crash leaves the old identity as it was.

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
 import { LIMITS } from '../../protocol/limits.ts';
-import { MINUTE_MS } from '../../sla/facts.ts';
+import { type CallbackMeasure, MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
 import { AckMarks } from './ack-marks.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
@@ -25,6 +25,7 @@ import {
 import { reconcile } from './reconcile.ts';
 import { relieve } from './relief.ts';
 import { resealUnder } from './reseal.ts';
+import type { SpoolState } from './state.ts';
 
 /** Why nothing can be accepted now. */
 export type Refusal = 'closed' | 'busy' | 'full';
@@ -48,6 +49,8 @@ export class Spool {
   readonly #idLog: IdLog;
   readonly #release: () => Promise<void>;
   readonly #services: Set<string>;
+  /** Those of which only callbacks came: delivered, and not said to be watched. */
+  readonly #callbacksOnly: Set<string>;
   #parts: Parts;
 
   readonly #open = new OpenBatch();
@@ -74,6 +77,7 @@ export class Spool {
     this.#idLog = opened.idLog;
     this.#release = opened.release;
     this.#services = opened.services;
+    this.#callbacksOnly = opened.callbacksOnly;
     this.#parts = opened.parts;
     this.#positions = opened.positions;
     const { batches, state } = opened.parts;
@@ -164,17 +168,45 @@ export class Spool {
    */
   accept(outcome: Omit<Cell, 'minute'>, startedAtMs: number, id?: string): Acceptance {
     const { service } = outcome;
-    if (!this.#services.has(service)) {
-      if (this.#services.size >= LIMITS.servicesPerAgent) return 'too-many-services';
-      this.#services.add(service);
-      this.#options.on?.serviceAdded?.(service);
-    }
-    if (id !== undefined) {
-      if (this.#groups.has(service, id) || this.#memory.has(idKey(service, id))) return 'repeated';
-    }
+    if (!this.#admits(service)) return 'too-many-services';
+    this.#callbacksOnly.delete(service);
+    if (id !== undefined && this.#isKnown(service, id)) return 'repeated';
     const minute = Math.floor((startedAtMs + (this.#clockOffsetMs ?? 0)) / MINUTE_MS);
     this.#groups.add({ ...outcome, minute }, id, this.#clockOffsetMs);
     return 'accepted';
+  }
+
+  /**
+   * Takes a callback of the vendor, as durably as an outcome.
+   * @param atMs by the vendor's clock, which is never corrected
+   */
+  acceptCallback(callback: {
+    readonly service: string;
+    readonly measure: CallbackMeasure;
+    readonly atMs: number;
+    readonly id: string;
+  }): Acceptance {
+    const { service, measure, atMs, id } = callback;
+    const wasKnown = this.#services.has(service);
+    if (!this.#admits(service)) return 'too-many-services';
+    if (!wasKnown) this.#callbacksOnly.add(service);
+    if (this.#isKnown(service, id)) return 'repeated';
+    const minute = Math.floor(atMs / MINUTE_MS);
+    const labels = { region: '', platform: '', cause: '', code: '' } as const;
+    this.#groups.add({ service, minute, ...labels, result: measure, n: 1 }, id, this.#clockOffsetMs);
+    return 'accepted';
+  }
+
+  #admits(service: string): boolean {
+    if (this.#services.has(service)) return true;
+    if (this.#services.size >= LIMITS.servicesPerAgent) return false;
+    this.#services.add(service);
+    this.#options.on?.serviceAdded?.(service);
+    return true;
+  }
+
+  #isKnown(service: string, id: string): boolean {
+    return this.#groups.has(service, id) || this.#memory.has(idKey(service, id));
   }
 
   /** What `step` accepts becomes durable as a whole or not at all, as far as it fits; see `GroupCommit`. */
@@ -293,7 +325,7 @@ export class Spool {
       const identity = { ...old.identity, producerId: randomUUID() };
       const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
       const { directory } = this.#options;
-      const kept = { counted, services: [...this.#services], positions: this.#positions };
+      const kept = { counted, known: this.#known(), positions: this.#positions };
       await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, aside: this.#aside, nowMs });
       const { lastSealed, after } = fresh.batches;
       await Promise.all([old.journal.close(), old.batches.close()]);
@@ -346,10 +378,7 @@ export class Spool {
     this.#acked = Math.min(state.state.acked, batches.lastSealed);
     await journal.mark(this.#totals(), nowMs);
     await journal.drop(batches.lastSealed, nowMs);
-    const known = new Set(state.state.services);
-    if ([...this.#services].some((service) => !known.has(service))) {
-      await state.write({ services: [...this.#services] });
-    }
+    await this.#saveServices();
   }
 
   async #write(group: Group): Promise<void> {
@@ -395,7 +424,8 @@ export class Spool {
    */
   #freeze(nowMs: number): SpoolEntry | undefined {
     if (this.#services.size === 0) return undefined;
-    const content = this.#open.freeze([...this.#services], this.#clockOffsetMs, nowMs);
+    const watched = [...this.#services].filter((service) => !this.#callbacksOnly.has(service));
+    const content = this.#open.freeze(watched, this.#clockOffsetMs, nowMs);
     if (!content) return undefined;
     const place = { before: this.#parts.batches.after, sealedAtMs: nowMs };
     const entry = batchEntry({ seq: this.#openSeq, ...content }, place);
@@ -410,8 +440,14 @@ export class Spool {
   /** A service must be known durably before its outcomes are: the daemon expects every service in the hello. */
   async #saveServices(): Promise<void> {
     const { state } = this.#parts;
-    if (state.state.services.length === this.#services.size) return;
-    await state.write({ services: [...this.#services] });
+    const { services, callbacksOnly } = state.state;
+    // Services are only ever added, and those of callbacks only leave that state for good: their numbers tell.
+    if (services.length === this.#services.size && callbacksOnly.length === this.#callbacksOnly.size) return;
+    await state.write(this.#known());
+  }
+
+  #known(): Pick<SpoolState, 'services' | 'callbacksOnly'> {
+    return { services: [...this.#services], callbacksOnly: [...this.#callbacksOnly] };
   }
 
   async #relieve(): Promise<void> {

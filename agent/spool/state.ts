@@ -12,8 +12,12 @@ export interface SpoolState {
   readonly ackedOutcomes: number;
   /** Every service that ever reported here, in the order in which they came. */
   readonly services: readonly string[];
+  /** Those of them of which only callbacks came: this agent delivers them and does not watch their outcomes. */
+  readonly callbacksOnly: readonly string[];
 }
 
+/** Also what a file of an older agent lacks. */
+const FRESH: SpoolState = { sendable: 0, acked: 0, ackedOutcomes: 0, services: [], callbacksOnly: [] };
 const SLOTS = ['state-0.json', 'state-1.json'] as const;
 
 /**
@@ -37,7 +41,7 @@ export class StateFile {
     const slots = await Promise.all(SLOTS.map((name) => readSlot(join(directory, name))));
     const sound = slots.filter((slot) => typeof slot === 'object');
     const newest = sound.sort((a, b) => b.revision - a.revision)[0];
-    let state = newest?.state ?? { sendable: 0, acked: 0, ackedOutcomes: 0, services: [] };
+    let state = { ...FRESH, ...newest?.state };
     if (slots.includes('damaged')) state = { ...state, sendable: Number.MAX_SAFE_INTEGER };
     return new StateFile(disk, directory, newest?.revision ?? 0, state);
   }

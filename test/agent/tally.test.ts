@@ -3,9 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { Tally } from '../../agent/tally.ts';
 import type { Cell } from '../../protocol/frame.ts';
 import { CAUSES } from '../../sla/cause.ts';
+import { CALLBACK_MEASURES } from '../../sla/facts.ts';
 
 const label = fc.constantFrom('', 'a', 'b', 'Ω', 'a b', '"');
-const cell: fc.Arbitrary<Cell> = fc
+const callbacks: fc.Arbitrary<Cell> = fc
+  .record({
+    service: fc.constantFrom('acme', 'globex'),
+    minute: fc.integer({ min: 0, max: 3 }),
+    result: fc.constantFrom(...CALLBACK_MEASURES),
+    n: fc.integer({ min: 1, max: 1_000 }),
+  })
+  .map((one): Cell => ({ ...one, region: '', platform: '', cause: '', code: '' }));
+const outcomes: fc.Arbitrary<Cell> = fc
   .record({
     service: fc.constantFrom('acme', 'globex'),
     minute: fc.integer({ min: 0, max: 3 }),
@@ -22,6 +31,8 @@ const cell: fc.Arbitrary<Cell> = fc
       code: one.cause === '' ? '' : one.code,
     }),
   );
+
+const cell = fc.oneof({ weight: 4, arbitrary: outcomes }, { weight: 1, arbitrary: callbacks });
 
 /** The plain way: one key of everything. */
 function folded(cells: readonly Cell[]): Map<string, number> {
@@ -45,6 +56,17 @@ describe('a tally', () => {
         expect(list).toHaveLength(folded(cells).size);
         expect(folded(list)).toEqual(folded(cells));
         expect([tally.cells, tally.bytes, tally.outcomes, tally.list()]).toEqual([0, 0, 0, []]);
+      }),
+    );
+  });
+
+  it('names the services with outcomes: callbacks alone are no watch over one', () => {
+    fc.assert(
+      fc.property(fc.array(cell, { maxLength: 8 }), (cells) => {
+        const tally = new Tally();
+        for (const one of cells) tally.add(one);
+        const watched = cells.filter((one) => one.result === 'ok' || one.result === 'failed');
+        expect(new Set(tally.services())).toEqual(new Set(watched.map((one) => one.service)));
       }),
     );
   });
