@@ -35,8 +35,8 @@ export function lostStart(reading: Reading, n: number): number | undefined {
 }
 
 /** Whether more than the threshold's share of the trailing five minutes failed. */
-export function isRollingBelow(reading: Reading, percent: number): boolean {
-  const { attempts, failures } = reading.rolling;
+export function isRollingBelow({ rolling }: Pick<Reading, 'rolling'>, percent: number): boolean {
+  const { attempts, failures } = rolling;
   return failures * 100 > attempts * (100 - percent);
 }
 

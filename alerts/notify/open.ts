@@ -49,6 +49,15 @@ export function openReceivers(config: AlertingConfig): Receiver[] {
   });
 }
 
+/** What each receiver of a configuration wants to hear, without opening any of them. */
+export function routesOf(config: AlertingConfig): Route[] {
+  return config.receivers.flatMap((receiver) =>
+    receiver.type === 'alertmanager'
+      ? [routeOf(receiver, receiver.name)]
+      : lanesOf(receiver).map(({ name }) => routeOf(receiver, name)),
+  );
+}
+
 /** The thresholds of a configuration, the unchanged ones by default. */
 export function settingsOf(config: AlertingConfig): AlertSettings {
   const { entryFailing, budget, near, blind, claim } = config;

@@ -1,3 +1,4 @@
+import { alertingSchema } from '../../alerts/config.ts';
 import { createCauseLookup } from '../../sla/causes.ts';
 import type { Exclusion } from '../../sla/exclusion.ts';
 import { explainWindow } from '../../sla/explain.ts';
@@ -8,10 +9,13 @@ import { type ReadInput, read } from '../../sla/read.ts';
 import { presetTerms, type Terms } from '../../sla/terms.ts';
 import { quote } from '../../sla/text.ts';
 import { windowOf } from '../../sla/window.ts';
+import { type Config, termsOf } from '../config/config.ts';
 import { loadExclusions } from '../config/exclusions-file.ts';
 import { faultText } from '../config/faults.ts';
+import { loadConfig } from '../config/load.ts';
 import { replayNotes } from '../replay/notes.ts';
 import { type Progress, progressLine } from '../replay/progress.ts';
+import { rehearsedAlerts, rehearsedNdjson, rehearsedText } from '../replay/rehearsed-alerts.ts';
 import { replay } from '../replay/replay.ts';
 import { ID_SPAN_MINUTES } from '../replay/replay-books.ts';
 import { openSources, SourceUnreadable } from '../replay/source.ts';
@@ -43,14 +47,22 @@ the files. A file is NDJSON, one outcome a line, plain or gzip; - is standard in
   --terms FILE         terms (YAML or JSON); default: the preset trtc
   --exclusions FILE    a list of exclusions (YAML or JSON)
   --now T              read as of T, with nothing that started then or later; default: the end of the month
+  --alerts             print every alert that the month would have sent instead: to tune settings on history
+  --config FILE        the daemon's configuration, for --alerts: its alerting settings and receivers, and its
+                       terms and exclusions where none are given here; default: the default settings
   --explain T          say why the window of T has its verdict, instead of the whole month
   --id-memory SPAN     a repeated id counts once if the two outcomes started at most this far apart, like 90m,
                        24h or 2d; default 24h
-  --json               print the reading as JSON
+  --json               print the reading as JSON; with --alerts one object a line
   --strict             exit 1 if any record was refused
 
 Records that are not valid outcomes are left out and counted by reason on stderr. Between the first and the
 last outcome of S every window counts as watched. A forecast knows this month's windows only, not earlier ones.
+
+--alerts looks at the end of every minute and whenever a wait runs out; a daemon looks twice a second, so what
+begins within a minute is said up to a minute earlier there. It sends nothing. Files hold no blindness, silences
+or acknowledgements; outcomes are taken as on time and exclusions as entered before the month. It goes on to the
+deadline of the month's claim, or to --now.
 
 Exit codes: 0 done; 1 refused records with --strict, or stopped; 2 bad usage or input that cannot be read.
 `;
@@ -62,6 +74,8 @@ const OPTIONS = {
   exclusions: { type: 'string' },
   now: { type: 'string' },
   explain: { type: 'string' },
+  alerts: { type: 'boolean' },
+  config: { type: 'string' },
   'id-memory': { type: 'string' },
   json: { type: 'boolean' },
   strict: { type: 'boolean' },
@@ -82,9 +96,21 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
     throw new UsageFault('USAGE_INVALID', 'no file is named; name outcome files, or - for standard input');
   }
   const service = serviceOption(values.service);
-  const terms = values.terms === undefined ? presetTerms('trtc') : readTerms(values.terms);
+  const config = values.config === undefined ? undefined : readConfig(values.config, io);
+  if (config !== undefined && !values.alerts) {
+    throw new UsageFault(
+      'USAGE_INVALID',
+      '--config is for --alerts; add it, or use --terms and --exclusions',
+    );
+  }
+  if (values.alerts && values.explain !== undefined) {
+    throw new UsageFault('USAGE_INVALID', '--alerts and --explain are two answers; ask for one of them');
+  }
+  const configuredTerms = config === undefined ? presetTerms('trtc') : termsOf(config, service);
+  const terms = values.terms === undefined ? configuredTerms : readTerms(values.terms);
   const month = monthOption(values.month, terms);
-  const exclusions = values.exclusions === undefined ? [] : readExclusions(values.exclusions, terms);
+  const exclusions =
+    values.exclusions === undefined ? (config?.exclusions ?? []) : readExclusions(values.exclusions, terms);
   const nowMs = values.now === undefined ? undefined : instantOption('now', values.now);
   const explainAtMs = values.explain === undefined ? undefined : instantOption('explain', values.explain);
   const explained = explainAtMs === undefined ? undefined : explainedWindow(explainAtMs, month);
@@ -131,7 +157,12 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
   const verdicts = judgeMonth(input);
   const style = styleOf(io);
   let text: string;
-  if (explained !== undefined) {
+  if (values.alerts) {
+    const alerting = config?.alerting ?? alertingSchema.parse({});
+    const found = await rehearsedAlerts({ ...input, alerting, untilMs: nowMs }, io.signal);
+    if (io.signal.aborted) return EXIT.no;
+    text = values.json ? rehearsedNdjson(found) : rehearsedText(found, month.timeZone);
+  } else if (explained !== undefined) {
     const explanation = explainWindow(verdicts, explained, ofService);
     text = values.json
       ? jsonText(explanation)
@@ -203,6 +234,12 @@ function spanOption(text: string): number {
     'USAGE_INVALID',
     `--id-memory is ${quote(text)}; write 1m to 31d, like 90m, 24h or 2d`,
   );
+}
+
+function readConfig(file: string, { env }: CommandIo): Config {
+  const loaded = loadConfig({ file, env, cwd: process.cwd() });
+  if (loaded.ok) return loaded.config;
+  throw new UsageFault('CONFIG_INVALID', loaded.faults.map(faultText).join('\n'));
 }
 
 function readTerms(file: string): Terms {

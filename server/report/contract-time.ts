@@ -8,8 +8,13 @@ const WEEKDAYS = ['Thu', 'Fri', 'Sat', 'Sun', 'Mon', 'Tue', 'Wed'] as const;
 
 /** The date and time that a zone's clock shows at an instant: '2026-06-01 00:00'. */
 export function clockText(atMs: number, timeZone: string): string {
+  return contractSeconds(atMs, timeZone).slice(0, 16);
+}
+
+/** The same with its seconds, truncated: '2026-06-01 00:00:15'. */
+export function contractSeconds(atMs: number, timeZone: string): string {
   const local = new Date(atMs + offsetMinutesAt(timeZone, atMs) * 60_000);
-  return local.toISOString().slice(0, 16).replace('T', ' ');
+  return local.toISOString().slice(0, 19).replace('T', ' ');
 }
 
 /** The contract date of the day'th day of a month, from 0, and its weekday. */
