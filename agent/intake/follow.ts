@@ -14,6 +14,7 @@ import {
   CHUNK_BYTES,
   closeFile,
   growHead,
+  isSameInode,
   type OpenFile,
   openFile,
   positionOf,
@@ -106,6 +107,8 @@ class FileReader {
   #check: PackedCheck | undefined;
   /** The compressed file cannot be read up to the position: it is waited for, else skipped. */
   #isDamagedBefore = false;
+  /** It may still be being written. */
+  #isWaiting = false;
   /** Nothing was found of what was read, nor a file to go on with. */
   #isSearched = false;
   readonly #skipped = new Set<string>();
@@ -122,14 +125,20 @@ class FileReader {
     const file = this.#file;
     // A search that was broken off has found nothing.
     if (!file || this.#signal.aborted) return true;
-    if (this.#options.spool.refusal() !== undefined) return true;
+    const { spool, log } = this.#options;
+    if (spool.refusal() !== undefined) return true;
     if (await wasCut(file)) {
-      this.#options.log.warn({ file: file.path }, 'the file was cut; looking for a copy of it');
+      log.warn({ file: file.path }, 'the file was cut; looking for a copy of it');
       await this.close();
       return false;
     }
     const verdict = (await this.#check?.judge(this.#signal)) ?? 'whole';
-    if (verdict === 'wait') return true;
+    if (verdict === 'wait') {
+      if (!this.#isWaiting)
+        log.info({ file: file.path }, 'a compressed file ends early; waiting for the rest');
+      this.#isWaiting = true;
+      return true;
+    }
     if (verdict === 'broken' || this.#isDamagedBefore) return this.#skip(file, verdict);
     const bytes = await file.content.read(file.offset, CHUNK_BYTES);
     if (typeof bytes === 'string') return this.#skip(file, bytes);
@@ -149,6 +158,7 @@ class FileReader {
   #open(file: OpenFile | undefined): void {
     this.#file = file;
     this.#check = file?.isCompressed ? new PackedCheck(file, this.#options.clock) : undefined;
+    this.#isWaiting = false;
     if (!file) this.#isDamagedBefore = false;
   }
 
@@ -157,7 +167,8 @@ class FileReader {
     const { path, spool, log, clock } = this.#options;
     const saved = spool.position(path);
     const current = await openFile(path, clock);
-    if (!saved || (current && (await recognise(current, saved, this.#signal)) === 'same')) return current;
+    if (!saved) return current;
+    if (current && (await this.#isWhereLeft(current, saved))) return current;
     if (!current && this.#isSearched) return undefined;
     const found = await this.#locate(saved);
     let file: OpenFile | undefined;
@@ -176,6 +187,12 @@ class FileReader {
     }
     this.#isSearched = !file;
     return file;
+  }
+
+  async #isWhereLeft(current: OpenFile, saved: FilePosition): Promise<boolean> {
+    if (isSameInode(current, saved)) return (await recognise(current, saved, this.#signal)) === 'same';
+    await closeFile(current);
+    return false;
   }
 
   #locate(position: FilePosition): Promise<Whereabouts> {

@@ -16,6 +16,8 @@ export interface OpenFile {
   readonly path: string;
   readonly handle: FileHandle;
   readonly inode: number;
+  /** By the file system's clock; 0 = not known. */
+  readonly bornAtMs: number;
   readonly isCompressed: boolean;
   readonly content: Content;
   /** First bytes of the content, at most HEAD_BYTES. */
@@ -47,11 +49,13 @@ export async function openFile(
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-  const { ino, mtimeMs } = await handle.stat();
+  const { ino, mtimeMs, birthtimeMs, ctimeMs } = await handle.stat();
   return {
     path,
     handle,
     inode: ino,
+    // Where a file system keeps no such time, another one is told in its place.
+    bornAtMs: birthtimeMs === ctimeMs ? 0 : Math.floor(birthtimeMs),
     isCompressed: since !== undefined,
     content: since ? new GzipContent(handle) : new PlainContent(handle),
     head: Buffer.alloc(0),
@@ -86,7 +90,7 @@ export async function recognise(
 }
 
 async function compare(file: OpenFile, position: FilePosition, signal: AbortSignal): Promise<Recognised> {
-  const { content, inode, isCompressed, handle } = file;
+  const { content, isCompressed, handle } = file;
   const { offset, headBytes, headCrc, contentCrc } = position;
   if (!isCompressed && (await handle.stat()).size < offset) return 'other';
   let head: Buffer = Buffer.alloc(0);
@@ -97,7 +101,7 @@ async function compare(file: OpenFile, position: FilePosition, signal: AbortSign
     head = Buffer.concat([head, bytes]);
   }
   if (crc32(head) !== headCrc) return 'other';
-  if (isCompressed || inode !== position.inode || offset <= REREAD_BYTES) {
+  if (!isSameInode(file, position) || offset <= REREAD_BYTES) {
     const crc = await crcUpTo(content, offset, signal);
     if (crc === 'damaged') return 'damaged';
     if (crc !== contentCrc) return 'other';
@@ -107,6 +111,12 @@ async function compare(file: OpenFile, position: FilePosition, signal: AbortSign
   file.crc = contentCrc;
   file.splitter = new LineSplitter(offset);
   return 'same';
+}
+
+/** Whether it is the file that was read, by what the file system says: another one may have got the inode. */
+export function isSameInode({ inode, bornAtMs, isCompressed }: OpenFile, position: FilePosition): boolean {
+  if (isCompressed || inode !== position.inode) return false;
+  return bornAtMs === position.bornAtMs || bornAtMs === 0 || position.bornAtMs === 0;
 }
 
 export async function closeFile(file: OpenFile): Promise<void> {
@@ -147,6 +157,7 @@ export function positionOf(file: OpenFile, end: { offset: number; crc: number })
   const head = file.head.subarray(0, Math.min(end.offset, HEAD_BYTES));
   return {
     inode: file.inode,
+    bornAtMs: file.bornAtMs,
     offset: end.offset,
     headBytes: head.length,
     headCrc: crc32(head),

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
-import { closeFile, type OpenFile, openFile, recognise } from './followed-file.ts';
+import { closeFile, isSameInode, type OpenFile, openFile, recognise } from './followed-file.ts';
 
 /** Files of the folder among which predecessors are looked for. */
 const SIBLINGS_MAX = 1_000;
@@ -47,7 +47,8 @@ export async function locate(path: string, position: FilePosition, search: Searc
   const renamed = siblings.find(({ inode }) => inode === position.inode);
   if (renamed && !isCompressed(renamed)) {
     const file = await openFile(renamed.path, clock);
-    if (file && (await recognise(file, position, signal)) === 'same')
+    if (file && !isSameInode(file, position)) await closeFile(file);
+    else if (file && (await recognise(file, position, signal)) === 'same')
       return { kind: 'found', file, later: laterThan(renamed, predecessors) };
   }
   // Every file begins with nothing: a position at 0 tells no content.

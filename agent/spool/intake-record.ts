@@ -32,6 +32,8 @@ export interface IntakeTotals {
 export type Positions = Readonly<Record<string, FilePosition>>;
 export interface FilePosition {
   readonly inode: number;
+  /** By the file system's clock; 0 = not known. Tells another file that got the inode. */
+  readonly bornAtMs: number;
   /** Into the content; that of a compressed file is what it unpacks to. */
   readonly offset: number;
   /** Of the content's first bytes: tells most other files at a glance. */
