@@ -1,4 +1,10 @@
-import { type Exclusion, type ExclusionClause, type ExclusionRecord, exclusionRecord } from './exclusion.ts';
+import {
+  type Exclusion,
+  type ExclusionClause,
+  type ExclusionRecord,
+  excludedMinutes,
+  exclusionRecord,
+} from './exclusion.ts';
 import { instantText } from './instant.ts';
 import type { MonthVerdicts } from './judge-month.ts';
 import { errorRateOf } from './mean-error.ts';
@@ -62,8 +68,24 @@ export function explainWindow(
     }),
     exclusions: touching.map(exclusionRecord),
     change,
-    sentences: sentencesOf(row, { terms, state, change, isBelow }),
+    sentences: sentencesOf(row, { terms, state, change, isBelow, doubly: doublyExcluded(spans, touching) }),
   };
+}
+
+/** Minutes of the window that more than one exclusion touches. */
+function doublyExcluded(spans: ReturnType<typeof spansOf>, exclusions: readonly Exclusion[]): number {
+  let doubly = 0;
+  for (const { fromMinute, toMinute } of spans) {
+    const span = { firstMinute: fromMinute, minuteCount: toMinute - fromMinute };
+    const covers = new Uint32Array(span.minuteCount);
+    for (const exclusion of exclusions) {
+      excludedMinutes([exclusion], span)?.forEach((mark, minute) => {
+        covers[minute]! += mark;
+      });
+    }
+    doubly += covers.filter((count) => count > 1).length;
+  }
+  return doubly;
 }
 
 function stateOf(at: { nowMs: number; closes: number; from: number; row: WindowRow }): Explanation['state'] {
@@ -142,7 +164,11 @@ function ruleOf(
 
 function sentencesOf(
   row: WindowRow,
-  about: Pick<Explanation, 'state' | 'change'> & { readonly terms: Terms; readonly isBelow: boolean },
+  about: Pick<Explanation, 'state' | 'change'> & {
+    readonly terms: Terms;
+    readonly isBelow: boolean;
+    readonly doubly: number;
+  },
 ): string[] {
   const { counted, failures } = row;
   const { terms, change, state } = about;
@@ -158,6 +184,11 @@ function sentencesOf(
     const rest =
       row.excludedMinutes === row.minutes ? 'nothing is left to judge' : 'the rest is judged alone';
     sentences.push(`${row.excludedMinutes} of ${plural(row.minutes, 'minute')} excluded; ${rest}.`);
+  }
+  if (about.doubly > 0) {
+    sentences.push(
+      `Exclusions overlap in ${plural(about.doubly, 'minute')}: left out once, and withdrawing one of them alone brings nothing back there.`,
+    );
   }
   if (change?.kind === 'to-up') {
     const moved = `${change.reattributed} of the ${plural(counted.failures, 'failure')} attributed elsewhere`;

@@ -81,6 +81,15 @@ describe('the explanation of any other window', () => {
     expect(found.sentences).toContain('2 of 5 minutes excluded; the rest is judged alone.');
   });
 
+  it('says in how many minutes exclusions overlap, so that nobody withdraws one and wonders', () => {
+    const overlapping = [excluding(july, 0, 3), excluding(july, 2, 4), excluding(july, 2, 3)];
+    expect(explain({ entries: lost, exclusions: overlapping }).sentences).toContain(
+      'Exclusions overlap in 1 minute: left out once, and withdrawing one of them alone brings nothing back there.',
+    );
+    const adjoining = [excluding(july, 0, 2), excluding(july, 2, 4)];
+    expect(explain({ entries: lost, exclusions: adjoining }).sentences.join()).not.toContain('overlap');
+  });
+
   it('gives the clause of a window that is wholly excluded', () => {
     const found = explain({ exclusions: [excluding(july, 0, 5)] });
     expect(found.rule).toEqual({ clause: '4.12', text: 'every minute of the window is excluded' });
