@@ -59,7 +59,8 @@ function failureOf(code: unknown, extraCode: unknown): Failure {
 }
 
 function codeIn(message: unknown): number | undefined {
-  const found = /\b(?:errorCode|code): ?(-?\d{1,9})\b/.exec(String(message ?? '').slice(0, MESSAGE_MAX));
+  if (typeof message !== 'string') return undefined;
+  const found = /\b(?:errorCode|code): ?(-?\d{1,9})\b/.exec(message.slice(0, MESSAGE_MAX));
   return found ? Number(found[1]) : undefined;
 }
 

@@ -1,34 +1,14 @@
 import { readError, readLiveKitError, readRtcError } from './failures.ts';
 import { createKeepsake } from './keepsake.ts';
+import { type BeaconOptions, type Labels, readOptions, type Settings } from './options.ts';
 import { createOutbox, type Drop, type DropReason } from './outbox.ts';
 import type { BrowserOutcome, Failure } from './outcome.ts';
 import { createTransport } from './transport.ts';
 import { type AnyFunction, type Ended, watched, watchMethod } from './watched.ts';
 
+export type { BeaconOptions, Labels } from './options.ts';
 export type { Drop, DropReason } from './outbox.ts';
 export type { BrowserOutcome, Failure } from './outcome.ts';
-
-/** Labels of an outcome. */
-export interface Labels {
-  /** May be left to the agent. */
-  readonly service?: string;
-  readonly region?: string;
-  readonly app?: string;
-}
-
-/** The labels are those of every outcome that does not say otherwise. */
-export interface BeaconOptions extends Labels {
-  /** Where the agent takes outcomes: 'https://agent.example.com/v1/outcomes', or a path of the page's own origin. */
-  readonly url: string;
-  /** How long an outcome waits for company: 5,000 ms. */
-  readonly intervalMs?: number;
-  /** Outcomes of one report: 50. */
-  readonly batchMax?: number;
-  /** Outcomes that wait for the agent; beyond it new ones are dropped: 500. */
-  readonly bufferMax?: number;
-  /** Told of outcomes that will never be reported. */
-  readonly onDrop?: (drop: Drop) => void;
-}
 
 export interface WatchOptions extends Labels {
   /** 'web-v5' and 'livekit' say how errors are read; of any other only whole `code` and `extraCode` are. */
@@ -56,12 +36,8 @@ export interface Beacon {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-const OPTION_MAX = 1_000_000;
-
-const READERS: Readonly<Record<string, (error: unknown) => Failure>> = {
-  'web-v5': readRtcError,
-  livekit: readLiveKitError,
-};
+/** For options that are not valid: nothing is ever sent there. */
+const OFF: Settings = { address: new URL('about:blank'), intervalMs: 1, batchMax: 1, bufferMax: 1 };
 
 /**
  * Reports the room entries of a page to an agent. Nothing here throws into the application: what goes wrong is told
@@ -69,28 +45,18 @@ const READERS: Readonly<Record<string, (error: unknown) => Failure>> = {
  * dropped.
  */
 export function createBeacon(options: BeaconOptions): Beacon {
-  const { url, service, region, app, intervalMs = 5_000, batchMax = 50, bufferMax = 500, onDrop } = options;
+  const { service, region, app, onDrop } = options;
   const dropped = { 'buffer-full': 0, refused: 0, invalid: 0, closed: 0 };
   const drop = (lost: Drop) => {
     dropped[lost.reason] += lost.count;
     quietly(() => onDrop?.(lost));
   };
-  const address = quietly(() => new URL(url, globalThis.location?.href));
-  const sizes = { intervalMs, batchMax, bufferMax };
-  const areValid = quietly(() => {
-    for (const [name, value] of Object.entries(sizes)) {
-      if (Number.isSafeInteger(value) && value > 0 && value <= OPTION_MAX) continue;
-      throw new RangeError(
-        `BEACON_OPTION_INVALID: ${name} is ${value}; write a whole number from 1 to 1,000,000`,
-      );
-    }
-    return true;
-  });
-  const transport = createTransport(address ?? new URL('about:blank'));
-  const outbox = createOutbox({ transport, ...sizes, random: Math.random, onDrop: drop });
-  if (!address || !areValid) void outbox.close();
+  const settings = quietly(() => readOptions(options, globalThis.location?.href)) ?? OFF;
+  const transport = createTransport(settings.address);
+  const outbox = createOutbox({ ...settings, transport, random: Math.random, onDrop: drop });
+  if (settings === OFF) void outbox.close();
 
-  const keepsake = createKeepsake(`roomwatch:${url}`);
+  const keepsake = createKeepsake(`roomwatch:${settings.address}`);
   for (const text of keepsake.take()) outbox.add(text);
 
   const idPrefix = crypto.getRandomValues(new Uint32Array(4)).join('-');
@@ -104,11 +70,7 @@ export function createBeacon(options: BeaconOptions): Beacon {
     else drop({ reason: 'invalid', count: 1 });
   };
 
-  const begin = ({
-    platform = '',
-    read = READERS[platform] ?? readError,
-    ...labels
-  }: WatchOptions): Ended => {
+  const begin = ({ platform = '', read = readerOf(platform), ...labels }: WatchOptions): Ended => {
     const at = Date.now();
     const startedMs = performance.now();
     return (failed) => {
@@ -173,6 +135,11 @@ export function createBeacon(options: BeaconOptions): Beacon {
     },
     dropped,
   };
+}
+
+function readerOf(platform: string): (error: unknown) => Failure {
+  if (platform === 'web-v5') return readRtcError;
+  return platform === 'livekit' ? readLiveKitError : readError;
 }
 
 /** Runs what may fail: a fault is the window's to hear of, never the application's to catch. */

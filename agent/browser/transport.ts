@@ -10,8 +10,9 @@ const REQUEST_MS = 20_000;
  */
 export function createTransport(url: URL): Transport {
   const address = () => {
-    url.searchParams.set('sentAt', String(Date.now()));
-    return url.href;
+    const now = new URL(url);
+    now.searchParams.set('sentAt', String(Date.now()));
+    return now.href;
   };
   return {
     post: async (body) => {
