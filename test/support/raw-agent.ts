@@ -102,15 +102,16 @@ export class RawAgent {
     this.socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
   }
 
-  /** The next frame of a type; others that came before it stay in `frames`. */
-  async next<T extends DaemonFrame['type']>(type: T, withinMs = 5_000): Promise<FrameOf<T>> {
+  /** The next frame of a type, or of one of several; others that came before it stay in `frames`. */
+  async next<T extends DaemonFrame['type']>(type: T | readonly T[], withinMs = 5_000): Promise<FrameOf<T>> {
+    const types: readonly string[] = [type].flat();
     const deadlineMs = performance.now() + withinMs;
     for (;;) {
-      const index = this.frames.findIndex((frame) => frame.type === type);
+      const index = this.frames.findIndex((frame) => types.includes(frame.type));
       if (index >= 0) return this.frames.splice(index, 1)[0] as FrameOf<T>;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0)
-        throw new Error(`no ${type} within ${withinMs} ms; got ${JSON.stringify(this.frames)}`);
+        throw new Error(`no ${types.join(' or ')} within ${withinMs} ms; got ${JSON.stringify(this.frames)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this.#wake = () => {
