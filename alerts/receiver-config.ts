@@ -43,32 +43,50 @@ function isHttpUrl(text: string): boolean {
 }
 
 const common = {
-  name,
-  minSeverity: z.enum(SEVERITIES).default('notice'),
-  steps: z.array(z.enum(STEPS)).min(1).nullable().default(null),
-  services: z.array(z.string().regex(SERVICE_PATTERN)).min(1).max(10_000).nullable().default(null),
+  name: name.describe('Unique; `roomwatch test-notify --receiver NAME` tries it.'),
+  minSeverity: z.enum(SEVERITIES).default('notice').describe('The least that it is told.'),
+  steps: z.array(z.enum(STEPS)).min(1).nullable().default(null).describe('Only these; null = all.'),
+  services: z
+    .array(z.string().regex(SERVICE_PATTERN))
+    .min(1)
+    .max(10_000)
+    .nullable()
+    .default(null)
+    .describe('Only these; null = all.'),
 };
 const message = {
   ...common,
-  /** Who is told when this one refuses. */
-  fallback: name.nullable().default(null),
-  messagesPerMinute: z.int().min(1).max(6_000).default(30),
+  fallback: name.nullable().default(null).describe('The receiver that is told when this one refuses.'),
+  messagesPerMinute: z
+    .int()
+    .min(1)
+    .max(6_000)
+    .default(30)
+    .describe('More wait for their turn; none is dropped.'),
 };
+
+const reminders = z.boolean().default(true).describe('Whether reminders are sent too.');
 
 const emailSchema = z
   .strictObject({
     ...message,
-    type: z.literal('email'),
-    host: line,
-    port: z.int().min(1).max(65_535).default(587),
-    tls: z.enum(['starttls', 'implicit', 'none']).default('starttls'),
-    ca: z.string().max(100_000).default(''),
-    user: line.or(z.literal('')).default(''),
-    password: secret.default(''),
-    from: sender,
-    to: z.array(address).min(1).max(50),
-    subject: z.enum(['status', 'stable']).default('status'),
-    reminders: z.boolean().default(true),
+    type: z.literal('email').describe('E-mail by SMTP.'),
+    host: line.describe('The mail server.'),
+    port: z.int().min(1).max(65_535).default(587).describe('465 goes with tls: implicit.'),
+    tls: z
+      .enum(['starttls', 'implicit', 'none'])
+      .default('starttls')
+      .describe('How it is encrypted; a server that will not is refused.'),
+    ca: z.string().max(100_000).default('').describe('Certificate to trust, PEM.'),
+    user: line.or(z.literal('')).default('').describe('To log in with.'),
+    password: secret.default('').describe('Its password.'),
+    from: sender.describe('alerts@example.org or Name <alerts@example.org>.'),
+    to: z.array(address).min(1).max(50).describe('One address each.'),
+    subject: z
+      .enum(['status', 'stable'])
+      .default('status')
+      .describe('status says firing or resolved; stable stays the same, for readers that thread by subject.'),
+    reminders,
   })
   .refine((it) => it.tls !== 'none' || it.user === '' || isLoopback(it.host), {
     path: ['tls'],
@@ -81,40 +99,40 @@ const emailSchema = z
 
 const webhookSchema = z.strictObject({
   ...message,
-  type: z.literal('webhook'),
-  url: httpUrl,
-  token: secret.default(''),
-  secret: secret.default(''),
-  reminders: z.boolean().default(true),
+  type: z.literal('webhook').describe("JSON in the shape of Alertmanager's webhook, version 4."),
+  url: httpUrl.describe('Where it is posted.'),
+  token: secret.default('').describe('Sent as "Authorization: Bearer TOKEN".'),
+  secret: secret.default('').describe('Signs the body, HMAC-SHA256.'),
+  reminders,
 });
 
 const slackSchema = z.strictObject({
   ...message,
-  type: z.literal('slack'),
-  url: httpUrl,
-  reminders: z.boolean().default(true),
+  type: z.literal('slack').describe('An incoming webhook of Slack.'),
+  url: httpUrl.describe('Its address, which is a secret.'),
+  reminders,
 });
 
 const pagerDutySchema = z.strictObject({
   ...message,
-  type: z.literal('pagerduty'),
+  type: z.literal('pagerduty').describe('Events API v2 of PagerDuty.'),
   routingKey: z
     .string()
-    .regex(/^[A-Za-z0-9]{32}$/, { error: 'must be the 32 characters of an integration key' }),
-  url: httpUrl.default(PAGERDUTY_URL),
-  /** An incident reminds by itself. */
-  reminders: z.boolean().default(false),
+    .regex(/^[A-Za-z0-9]{32}$/, { error: 'must be the 32 characters of an integration key' })
+    .describe('The integration key.'),
+  url: httpUrl.default(PAGERDUTY_URL).describe('Of another region, or of a proxy.'),
+  // An incident reminds by itself.
+  reminders: z.boolean().default(false).describe('Whether reminders are sent too.'),
 });
 
 const alertmanagerSchema = z
   .strictObject({
     ...common,
-    type: z.literal('alertmanager'),
-    /** Every replica, never a load balancer before them. */
-    urls: z.array(httpUrl).min(1).max(10),
-    user: line.or(z.literal('')).default(''),
-    password: secret.default(''),
-    token: secret.default(''),
+    type: z.literal('alertmanager').describe('Alertmanager, by its API version 2.'),
+    urls: z.array(httpUrl).min(1).max(10).describe('Every replica, never a load balancer before them.'),
+    user: line.or(z.literal('')).default('').describe('For basic authentication.'),
+    password: secret.default('').describe('Its password.'),
+    token: secret.default('').describe('Sent as "Authorization: Bearer TOKEN", instead of user.'),
   })
   .refine((it) => it.token === '' || it.user === '', {
     path: ['token'],

@@ -47,8 +47,9 @@ export function* rehearse(rehearsal: Rehearsal): Generator<readonly Announcement
     const boundaryMs = minute * MINUTE_MS;
     const said = policy.untilTimers(boundaryMs - 1);
     if (policy.isEntryFailing || calls.isFailingUntil(boundaryMs)) said.push(...policy.look(boundaryMs - 1));
-    const isSpent = calls.isSpent(minute) || (policy.mayImprove && calls.isWindowEnd(minute));
-    if (isSpent && boundaryMs < endMs) said.push(...policy.look(boundaryMs));
+    const mayEnd = policy.isEntryFailing || policy.mayImprove;
+    const isTurn = calls.isSpent(minute) || (mayEnd && calls.isWindowEnd(minute));
+    if (isTurn && boundaryMs < endMs) said.push(...policy.look(boundaryMs));
     yield said;
   }
   yield policy.untilTimers(endMs);

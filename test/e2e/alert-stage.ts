@@ -109,6 +109,8 @@ export function toldOf(service: string, episode: Episode): Told {
 /** Shares of failures that are safely above and below the one per cent at which entry is failing here. */
 const FAILING = 0.02;
 const WORKING = 0.006;
+/** Longer than a store is ever away here. */
+const SEND_WITHIN_MS = 120_000;
 const RECENT_MINUTES = 5;
 
 /**
@@ -177,6 +179,7 @@ export class Reporter {
     const { service } = this;
     this.#seq += 1;
     const seq = this.#seq;
+    const deadlineMs = Date.now() + SEND_WITHIN_MS;
     while (!signal.aborted) {
       let agent: RawAgent | undefined;
       try {
@@ -187,8 +190,10 @@ export class Reporter {
         agent.send(agent.batch(seq, { ...parts, alive: [service] }));
         await agent.acknowledged(seq);
         return;
-      } catch {
+      } catch (error) {
         // That daemon is being killed, or its store is away: another one, or the same a little later.
+        if (Date.now() > deadlineMs)
+          throw new Error(`no daemon took a batch of ${service}`, { cause: error });
         await sleep(50);
       } finally {
         await agent?.end();
