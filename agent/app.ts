@@ -5,6 +5,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { followFile } from './intake/follow.ts';
 import { type HttpIntake, startHttpIntake } from './intake/http.ts';
+import { type CallbackApp, TrtcCallbacks } from './intake/trtc-callback.ts';
 import { Link } from './link.ts';
 import { type Log, silentLog } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
@@ -26,6 +27,8 @@ export interface AgentOptions {
   /** Left out: no HTTP intake. Port 0 = any. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly origins?: readonly string[];
+  /** Applications whose callbacks the vendor sends here; they come in by HTTP. */
+  readonly trtcCallbacks?: readonly CallbackApp[];
   /** Absolute paths of NDJSON files to follow. */
   readonly follow?: readonly string[];
   /** Rows of the operator's own for the cause of a code. */
@@ -131,12 +134,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const ticker = startTicker(spool, log);
   let http: HttpIntake | undefined;
+  let callbacks: TrtcCallbacks | undefined;
   try {
     if (options.listen) {
+      const apps = options.trtcCallbacks ?? [];
+      if (apps.length > 0) callbacks = await TrtcCallbacks.open({ apps, spool, metrics, log });
       http = await startHttpIntake({
         ...options.listen,
         origins: options.origins ?? [],
         receiver,
+        ...(callbacks && { callbacks }),
         spool,
         clock,
         metrics,
@@ -175,6 +182,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     flush: (withinMs) => running.flush(withinMs),
     stop: async (flushMs = STOP_FLUSH_MS) => {
       await http?.stop();
+      callbacks?.close();
       await Promise.all(followers.map((follower) => follower.stop()));
       await ticker.stop();
       await spool.commit().catch(() => {});

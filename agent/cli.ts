@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { type AgentOptions, STOP_FLUSH_MS, startAgent } from './app.ts';
+import { type CallbackKeyPlaces, readCallbackKey } from './callback-key.ts';
 import { systemClock } from './clock.ts';
 import { readOutcomeStream } from './intake/stdin.ts';
 import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
@@ -168,6 +169,9 @@ function agentOptions(
   // A pipe that runs beside an agent must not fail for the agent's port.
   const byDefault = values.stdin || settings.listen === false ? undefined : settings.listen;
   const listen = given ?? byDefault;
+  if (listen === undefined && !values.stdin && settings.trtcCallbacks.length > 0) {
+    log.warn('trtcCallbacks are not taken, as the agent does not listen; correct listen');
+  }
   const services = [...new Set([...(values.service ?? []), ...settings.services])];
   const defaultService = values.service?.[0] ?? settings.service;
   const spoolDirectory = values.spool
@@ -191,6 +195,11 @@ function agentOptions(
     services,
     spool: { maxBytes, minFreeBytes, maxAgeMs: maxAgeDays * 86_400_000 },
     origins: settings.origins,
+    trtcCallbacks: settings.trtcCallbacks.map(({ sdkAppId, service, key, keyFile }) => ({
+      sdkAppId,
+      service,
+      key: () => readCallbackKey(callbackKeyPlaces({ sdkAppId, key, keyFile }, folder, io)),
+    })),
     follow: values.follow
       ? values.follow.map((path) => resolve(io.cwd, path))
       : settings.follow.map((path) => resolve(folder, path)),
@@ -203,6 +212,16 @@ function agentOptions(
     ...(hostId === undefined ? {} : { hostId }),
     ...(listen === undefined ? {} : { listen }),
   };
+}
+
+function callbackKeyPlaces(
+  { sdkAppId, key, keyFile }: Pick<SettingsFile['trtcCallbacks'][number], 'sdkAppId' | 'key' | 'keyFile'>,
+  folder: string,
+  io: AgentIo,
+): CallbackKeyPlaces {
+  if (keyFile !== undefined) return { sdkAppId, keyFile: resolve(folder, keyFile) };
+  const given = key ?? io.env.ROOMWATCH_TRTC_CALLBACK_KEY;
+  return given === undefined ? { sdkAppId } : { sdkAppId, key: given };
 }
 
 function readAddress(text: string): { host: string; port: number } | undefined {

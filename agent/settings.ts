@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CAUSES } from '../sla/cause.ts';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { quote } from '../sla/text.ts';
+import { CALLBACK_KEY } from './callback-key.ts';
 import { SPOOL_DEFAULTS } from './spool/limits.ts';
 
 export const DEFAULT_SERVER = 'ws://127.0.0.1:9470';
@@ -34,6 +35,28 @@ const causeRow = z.strictObject({
   clause: z.string().max(32).default(''),
 });
 
+/** An application at the vendor whose room callbacks come to this agent. */
+const trtcCallback = z
+  .strictObject({
+    sdkAppId: z
+      .union([z.int().min(1), z.string().regex(/^[1-9]\d{0,19}$/)])
+      .transform(String)
+      .describe("The application's id at the vendor."),
+    service: service.describe('Whose callbacks they are.'),
+    key: z
+      .string()
+      .regex(CALLBACK_KEY, { error: 'is not 1 to 32 letters and digits' })
+      .optional()
+      .describe(
+        "The callback key of the vendor's console; without it and keyFile, ROOMWATCH_TRTC_CALLBACK_KEY.",
+      ),
+    keyFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
+  })
+  .refine((app) => app.key === undefined || app.keyFile === undefined, {
+    path: ['keyFile'],
+    error: 'is given beside key; delete one of them',
+  });
+
 /** The agent's configuration file as it may be written; see `load-settings.ts` for what needs more than itself. */
 export const settingsSchema = z.strictObject({
   server: server.default(DEFAULT_SERVER),
@@ -58,6 +81,18 @@ export const settingsSchema = z.strictObject({
     .array(z.string().regex(/^https?:\/\/[^/]+$/))
     .max(100)
     .default([]),
+  trtcCallbacks: z
+    .array(trtcCallback)
+    .max(100)
+    .superRefine((apps, context) => {
+      for (const [i, { sdkAppId }] of apps.entries()) {
+        if (apps.findIndex((other) => other.sdkAppId === sdkAppId) === i) continue;
+        const message = `is ${sdkAppId} once more; an application belongs to one service`;
+        context.addIssue({ code: 'custom', path: [i, 'sdkAppId'], message });
+      }
+    })
+    .default([])
+    .describe('Applications whose room callbacks the vendor sends to /v1/trtc/callback.'),
   follow: z.array(z.string().min(1)).max(16).default([]),
   spool: z
     .strictObject({

@@ -11,9 +11,12 @@ const RECEIVING_BYTES = 32 * 1024 * 1024;
 export class Bodies {
   #receiving = 0;
 
-  async receive(request: IncomingMessage): Promise<Buffer | 'too-large' | 'busy' | 'aborted'> {
+  async receive(
+    request: IncomingMessage,
+    maxBytes = BODY_BYTES,
+  ): Promise<Buffer | 'too-large' | 'busy' | 'aborted'> {
     const declared = Number(request.headers['content-length'] ?? 0);
-    if (declared > BODY_BYTES) return 'too-large';
+    if (declared > maxBytes) return 'too-large';
     const chunks: Buffer[] = [];
     let bytes = 0;
     // By events, because leaving a loop over the stream would destroy the socket before the answer is read.
@@ -21,7 +24,7 @@ export class Bodies {
       request.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         this.#receiving += chunk.length;
-        if (bytes > BODY_BYTES) resolve('too-large');
+        if (bytes > maxBytes) resolve('too-large');
         else if (this.#receiving > RECEIVING_BYTES) resolve('busy');
         else chunks.push(chunk);
       });

@@ -1,5 +1,4 @@
 import type { Log } from '../log.ts';
-import type { ReceiveFault } from '../receiver.ts';
 
 const EVERY_MS = 60_000;
 const FAULTS = 10;
@@ -16,7 +15,10 @@ export class FaultLog {
     this.#nowMs = nowMs;
   }
 
-  report(fault: Pick<ReceiveFault, 'code' | 'field' | 'message'>, place: string): void {
+  report(
+    fault: { readonly code: string; readonly field: string; readonly message: string },
+    place: string,
+  ): void {
     const nowMs = this.#nowMs();
     if (nowMs - this.#sinceMs >= EVERY_MS) {
       this.close();

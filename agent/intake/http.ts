@@ -4,11 +4,13 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
-import type { Refusal, Spool } from '../spool/spool.ts';
+import type { Spool } from '../spool/spool.ts';
 import { Bodies, inflate } from './body.ts';
+import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { readRecords } from './records.ts';
 import { readClockGapMs } from './sent-at.ts';
 import { type TakenEach, takeEach } from './take-each.ts';
+import { TRTC_CALLBACK_PATH, type TrtcCallbacks } from './trtc-callback.ts';
 
 const HTTP_BOUNDS = {
   /** Of one body: a longer list would hold up the other requests. */
@@ -29,6 +31,8 @@ export interface HttpIntakeOptions {
   /** Origins of web pages that may report; no others may, not even to loopback. */
   readonly origins: readonly string[];
   readonly receiver: Receiver;
+  /** Left out: the vendor's callbacks are not taken here. */
+  readonly callbacks?: TrtcCallbacks;
   readonly spool: Spool;
   readonly clock: Clock;
   readonly metrics: AgentMetrics;
@@ -41,7 +45,7 @@ export interface HttpIntake {
   stop(): Promise<void>;
 }
 
-/** `POST /v1/outcomes`, `GET /healthz` and `GET /metrics`. A 202 means: on disk. */
+/** Reports, the vendor's callbacks, health and metrics. A 202, or a callback's 200, means: on disk. */
 export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
   const bodies = new Bodies();
   const server = createServer(
@@ -67,14 +71,6 @@ export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpI
       clearTimeout(cut);
     },
   };
-}
-
-interface Failure {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-  readonly field?: string;
-  readonly retryAfterSeconds?: number;
 }
 
 async function answer(
@@ -103,6 +99,12 @@ async function answer(
     if (failure) fail(response, failure);
     return;
   }
+  if (path === TRTC_CALLBACK_PATH) {
+    if (!options.callbacks) return fail(response, NO_CALLBACKS);
+    if (request.method !== 'POST') return wrongMethod(response, 'POST');
+    const failure = await options.callbacks.take(request, bodies);
+    return failure ? fail(response, failure) : send(response, 200, { code: 0 });
+  }
   if (path === '/healthz' || path === '/metrics') {
     if (request.method !== 'GET' && request.method !== 'HEAD') return wrongMethod(response, 'GET, HEAD');
     if (path === '/metrics') {
@@ -115,6 +117,12 @@ async function answer(
   }
   fail(response, { status: 404, code: 'NOT_FOUND', message: 'try /v1/outcomes, /healthz or /metrics' });
 }
+
+const NO_CALLBACKS: Failure = {
+  status: 404,
+  code: 'CALLBACKS_NOT_CONFIGURED',
+  message: "the agent's configuration has no trtcCallbacks; add the application and its key there",
+};
 
 /** @returns why the request was refused; undefined when it was answered */
 async function takeOutcomes(
@@ -143,7 +151,7 @@ async function takeOutcomes(
   const refusal = spool.refusal();
   if (refusal) return refusals[refusal];
   const body = await bodies.receive(request);
-  if (typeof body === 'string') return bodyFailures[body];
+  if (typeof body === 'string') return bodyFailure(body, '1 MiB');
   const text = encoding === 'gzip' ? await inflate(body) : body.toString('utf8');
   if (text === undefined) {
     const message = 'the body is not gzip, or is more than 1 MiB when unpacked; send smaller reports';
@@ -187,9 +195,7 @@ function confirm(
   const isSaved = (index: number) => !unsaved.has(index);
   const accepted = received.filter((one, index) => one.status === 'accepted' && isSaved(index)).length;
   const repeated = received.filter((one, index) => one.status === 'repeated' && isSaved(index)).length;
-  if (error && accepted === 0) {
-    return { status: 503, code: 'SPOOL_WRITE_FAILED', message: error.message, retryAfterSeconds: 5 };
-  }
+  if (error && accepted === 0) return writeFailure(error);
   const rejected = received.flatMap((one, index): Rejected[] => {
     if (one.status === 'rejected') return [{ index, error: faultOf(one.fault) }];
     return isSaved(index) ? [] : [{ index, error: UNSAVED }];
@@ -225,38 +231,6 @@ const CONTENT_TYPES = new Set([
   'application/octet-stream',
   ...NDJSON_TYPES,
 ]);
-
-const refusals: Readonly<Record<Refusal, Failure>> = {
-  busy: {
-    status: 429,
-    code: 'SPOOL_BUSY',
-    message: 'more was reported than the disk takes; report again in a moment',
-    retryAfterSeconds: 1,
-  },
-  full: {
-    status: 503,
-    code: 'SPOOL_FULL',
-    message:
-      'the spool is at its limit and nothing is left to give up; connect the daemon or raise spool.maxBytes',
-    retryAfterSeconds: 30,
-  },
-  closed: {
-    status: 503,
-    code: 'AGENT_STOPPING',
-    message: 'the agent is stopping; report again in a moment',
-    retryAfterSeconds: 5,
-  },
-};
-
-const bodyFailures: Readonly<Record<'too-large' | 'busy' | 'aborted', Failure>> = {
-  'too-large': {
-    status: 413,
-    code: 'BODY_TOO_LARGE',
-    message: 'the body is more than 1 MiB; send several smaller ones',
-  },
-  busy: refusals.busy,
-  aborted: { status: 400, code: 'BODY_CUT_OFF', message: 'the body ended early; send it again' },
-};
 
 function faultOf({ code, message, field }: ReceiveFault) {
   return { code, message, field };
