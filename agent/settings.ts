@@ -27,89 +27,112 @@ const bytes = (least: number) =>
 
 /** A row of the operator's own for the cause of a code; it wins over the vendor's table. */
 const causeRow = z.strictObject({
-  platform: z.string().min(1).max(64),
-  code: z.int(),
-  extraCode: z.int().optional(),
-  name: z.string().max(200).default(''),
-  attribution: z.enum(CAUSES),
-  clause: z.string().max(32).default(''),
+  platform: z.string().min(1).max(64).describe('As reports name it: web-v5, web-v4, native, or another.'),
+  code: z.int().describe('Of the SDK.'),
+  extraCode: z.int().optional().describe('The finer code, if the row is for that one alone.'),
+  name: z.string().max(200).default('').describe('For people.'),
+  attribution: z.enum(CAUSES).describe('The cause that a failure with this code has.'),
+  clause: z.string().max(32).default('').describe('Of the contract, for people.'),
 });
 
-/** An application at the vendor whose room callbacks come to this agent. */
-const trtcCallback = z
-  .strictObject({
-    sdkAppId: z
-      .union([z.int().min(1), z.string().regex(/^[1-9]\d{0,19}$/)])
-      .transform(String)
-      .describe("The application's id at the vendor."),
-    service: service.describe('Whose callbacks they are.'),
-    key: z
-      .string()
-      .regex(CALLBACK_KEY, { error: 'is not 1 to 32 letters and digits' })
-      .optional()
-      .describe(
-        "The callback key of the vendor's console; without it and keyFile, ROOMWATCH_TRTC_CALLBACK_KEY.",
-      ),
-    keyFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
-  })
-  .refine((app) => app.key === undefined || app.keyFile === undefined, {
-    path: ['keyFile'],
-    error: 'is given beside key; delete one of them',
-  });
+/** An application of the vendor whose server callbacks the agent takes, and the key that they are signed with. */
+const trtcCallback = z.strictObject({
+  sdkAppId: z
+    .string()
+    .regex(/^\d{1,20}$/, { error: 'must be the SdkAppId in digits, in quotation marks' })
+    .describe('The application, in digits, in quotation marks.'),
+  service: service.describe('Whose contract its callbacks are evidence for.'),
+  key: z
+    .string()
+    .regex(CALLBACK_KEY, { error: "must be 1 to 32 letters and digits, as in the vendor's console" })
+    .optional()
+    .describe('The callback key of the console. Without key and keyFile: ROOMWATCH_TRTC_CALLBACK_KEY.'),
+  keyFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
+});
 
 /** The agent's configuration file as it may be written; see `load-settings.ts` for what needs more than itself. */
 export const settingsSchema = z.strictObject({
-  server: server.default(DEFAULT_SERVER),
-  token: z.string().min(1).max(512).optional(),
-  tokenFile: z.string().min(1).optional(),
-  agentId: z.string().min(1).max(128).optional(),
-  /** Alive from the start, even if nobody calls. */
-  services: z.array(service).max(1_000).default([]),
-  /** For records that name none; by default the only one of `services`. */
-  service: service.optional(),
+  server: server.default(DEFAULT_SERVER).describe('The daemon: ws:// or wss://.'),
+  token: z
+    .string()
+    .min(1)
+    .max(512)
+    .optional()
+    .describe(
+      "The daemon's token of role agent. ROOMWATCH_TOKEN wins over it; without any, ./data/agent-token.",
+    ),
+  tokenFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
+  agentId: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .describe('What the daemon calls it; the host name otherwise.'),
+  services: z.array(service).max(1_000).default([]).describe('Watched from the start, even if nobody calls.'),
+  service: service.optional().describe('For records that name none; by default the only one of services.'),
   listen: z
     .union([
       z.strictObject({
-        host: z.string().min(1).max(253).default(DEFAULT_LISTEN.host),
-        port: z.int().min(0).max(65_535).default(DEFAULT_LISTEN.port),
+        host: z
+          .string()
+          .min(1)
+          .max(253)
+          .default(DEFAULT_LISTEN.host)
+          .describe('Loopback, or an address of yours.'),
+        port: z.int().min(0).max(65_535).default(DEFAULT_LISTEN.port).describe('0 takes a free one.'),
       }),
       z.literal(false),
     ])
-    .default(DEFAULT_LISTEN),
-  /** Origins of web pages that may report. */
+    .default(DEFAULT_LISTEN)
+    .describe('Where reports and the scrape come in over HTTP; false = nowhere.'),
   origins: z
     .array(z.string().regex(/^https?:\/\/[^/]+$/))
     .max(100)
-    .default([]),
+    .default([])
+    .describe('Web pages that may report from the browser: https://app.example.org.'),
+  follow: z
+    .array(z.string().min(1))
+    .max(16)
+    .default([])
+    .describe('Files of outcomes, one JSON object a line, read as they grow and across rotation.'),
   trtcCallbacks: z
     .array(trtcCallback)
     .max(100)
-    .superRefine((apps, context) => {
-      for (const [i, { sdkAppId }] of apps.entries()) {
-        if (apps.findIndex((other) => other.sdkAppId === sdkAppId) === i) continue;
-        const message = `is ${sdkAppId} once more; an application belongs to one service`;
-        context.addIssue({ code: 'custom', path: [i, 'sdkAppId'], message });
-      }
-    })
     .default([])
-    .describe('Applications whose room callbacks the vendor sends to /v1/trtc/callback.'),
-  follow: z.array(z.string().min(1)).max(16).default([]),
+    .describe(
+      "Applications whose server callbacks are taken at /v1/trtc/callback, as the vendor's own record.",
+    ),
   spool: z
     .strictObject({
-      directory: z.string().min(1).default('data/spool'),
-      maxBytes: bytes(1024 * 1024).default(SPOOL_DEFAULTS.maxBytes),
-      minFreeBytes: bytes(0).default(SPOOL_DEFAULTS.minFreeBytes),
+      directory: z.string().min(1).default('data/spool').describe('Relative to this file.'),
+      maxBytes: bytes(1024 * 1024)
+        .default(SPOOL_DEFAULTS.maxBytes)
+        .describe('At most so much on the disk; then the oldest is given up, and counted as lost.'),
+      minFreeBytes: bytes(0)
+        .default(SPOOL_DEFAULTS.minFreeBytes)
+        .describe('Left free on the disk for others.'),
       maxAgeDays: z
         .number()
         .min(0.01)
         .max(400)
-        .default(SPOOL_DEFAULTS.maxAgeMs / 86_400_000),
-      /** Names the machine when its own id will not do, e.g. in containers that get a new name each time. */
-      hostId: z.string().min(1).max(128).optional(),
+        .default(SPOOL_DEFAULTS.maxAgeMs / 86_400_000)
+        .describe('What could not be delivered for so long is given up, and counted as lost.'),
+      hostId: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .describe(
+          'Names the machine when its own id will not do, as in containers that get a new name each time.',
+        ),
     })
-    .prefault({}),
-  causes: z.array(causeRow).max(10_000).default([]),
-  log: z.strictObject({ level: z.enum(LOG_LEVELS).default('info') }).prefault({}),
+    .prefault({})
+    .describe('What keeps outcomes until the daemon has them.'),
+  causes: z.array(causeRow).max(10_000).default([]).describe("Rows before the vendor's table of codes."),
+  log: z
+    .strictObject({ level: z.enum(LOG_LEVELS).default('info').describe('The least that is logged.') })
+    .prefault({})
+    .describe('What is written on standard error, one JSON object a line.'),
 });
 
 export type SettingsFile = z.output<typeof settingsSchema>;

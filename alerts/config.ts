@@ -149,8 +149,14 @@ export const alertingSchema = z
       .max(MINUTE_MS)
       .default(3_000)
       .describe('How long a message waits for company, so that many services at once are one message.'),
-    /** How long a receiver may take to answer; a daemon that dies in mid-send delays a message by about three. */
-    sendTimeoutMs: z.int().min(1_000).max(MINUTE_MS).default(20_000),
+    sendTimeoutMs: z
+      .int()
+      .min(1_000)
+      .max(MINUTE_MS)
+      .default(20_000)
+      .describe(
+        'How long a receiver may take to answer; a daemon that dies in mid-send delays a message by about three.',
+      ),
     ...settingsShape,
     receivers: z.array(receiverSchema).max(100).default([]).describe('Who is told, and how.'),
     deadMansSwitch: z

@@ -85,10 +85,12 @@ export type ParsedTerms =
   | { readonly ok: false; readonly faults: readonly TermsFault[] };
 
 const FILE_FIELDS = {
-  preset: reading([...PRESET_NAMES, 'none']),
+  preset: reading([...PRESET_NAMES, 'none']).describe(
+    'A published contract whose values hold where a field is left out; none asks for every field.',
+  ),
   ...REQUIRED_FIELDS,
   ...CUSTOMER_FIELDS,
-  claim: strict(CLAIM_FIELDS).partial(),
+  claim: strict(CLAIM_FIELDS).partial().describe('When a voucher can be claimed (3.2).'),
 };
 const fileSchema = strict(FILE_FIELDS).partial();
 

@@ -9,7 +9,7 @@ export interface ReferenceFault {
 }
 
 /** A key that may be given as `<key>File`: the value is then the text of that file. */
-const FILE_KEYS: readonly string[] = [
+export const FILE_KEYS: readonly string[] = [
   'token',
   'url',
   'password',
