@@ -88,6 +88,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const schedule = (afterMs: number) => {
     clearTimeout(timer);
     timer = setTimeout(send, afterMs);
+    // Where pages are rendered on a server, it must not keep the process alive.
+    (timer as { unref?: () => void }).unref?.();
   };
 
   /** Uniform from the first retry on, so that pages which lost the agent together do not come back together. */

@@ -59,6 +59,8 @@ describe('the package', () => {
       'dist/agent/main.js',
       'dist/agent/index.js',
       'dist/agent/index.d.ts',
+      'dist/agent/browser/index.js',
+      'dist/agent/browser/index.d.ts',
     ]) {
       expect(files).toContain(wanted);
     }
@@ -66,6 +68,40 @@ describe('the package', () => {
     expect(files).toContain('dist/dashboards/page/index.html');
     expect(files).toContain('LICENSE');
     expect(files.filter((path) => path.startsWith('dist/test/'))).toEqual([]);
+  });
+
+  it('gives pages the beacon as roomwatch/browser: one script, and types for a strict compiler', () => {
+    const folder = temporaryFolder();
+    execFileSync('mkdir', ['node_modules'], { cwd: folder });
+    symlinkSync(root, join(folder, 'node_modules', 'roomwatch'));
+    writeFileSync(
+      join(folder, 'page.ts'),
+      `import { type Beacon, createBeacon } from 'roomwatch/browser';
+const beacon: Beacon = createBeacon({ url: '/v1/outcomes', onDrop: ({ count }) => void count });
+export const enter: (room: number) => Promise<string> = beacon.watch(async (room: number) => String(room));
+// @ts-expect-error an option that does not exist
+createBeacon({ url: '/v1/outcomes', interval: 5 });
+`,
+    );
+    const options = ['--strict', '--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2022'];
+    const compiled = spawnSync(
+      join(root, 'node_modules', '.bin', 'tsc'),
+      [...options, '--lib', 'es2022,dom', '--types', '', 'page.ts'],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    expect(compiled.stdout).toBe('');
+    // Servers that render pages load it too: there it has nothing to do and does no harm.
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(
+      join(folder, 'server.js'),
+      "import { enter } from './page.js';\nconsole.log(await enter(7));\n",
+    );
+    const run = spawnSync(process.execPath, ['server.js'], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect(run.stdout, run.stderr).toBe('7\n');
   });
 
   it('gives applications the library as roomwatch/agent', () => {

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningAgent, startAgent } from '../../../agent/app.ts';
 import { launchBrowser } from '../../support/browser.ts';
@@ -115,7 +115,11 @@ describe('entries of TRTC', () => {
     ]);
     expect(seen.seen).toEqual([
       'entered',
-      ...[5400, 5400, 5500, 5500, 5500, 5500, 5500, 5500, 5998, 5200].map((code) => `RtcError ${code}`),
+      'SERVER_ERROR 5400',
+      'SERVER_ERROR 5400',
+      ...Array(6).fill('OPERATION_FAILED 5500'),
+      'OPERATION_ABORT 5998',
+      'ENV_NOT_SUPPORTED 5200',
     ]);
     // Once watched and once after the watching ended.
     expect(seen.entered).toBe(2);
@@ -139,7 +143,7 @@ describe('entries of TRTC', () => {
   it('are not what the error event tells of later: 5501 and 5502', async () => {
     await start();
     await open();
-    expect(await run('failAfterEntry')).toEqual(['RtcError 5500', 'RtcError 5500']);
+    expect(await run('failAfterEntry')).toEqual(['OPERATION_FAILED 5500', 'OPERATION_FAILED 5500']);
     await run('flush');
     await isCounted({ 'web-v5 ok': 1 });
   });
@@ -155,9 +159,38 @@ describe('entries of TRTC', () => {
   it('leave a rejection uncaught that the application does not catch', async () => {
     await start();
     await open();
-    expect(await run('failUncaught')).toBe('RtcError 5400');
+    expect(await run('failUncaught')).toBe('SERVER_ERROR 5400');
     await run('flush');
     await isCounted({ 'web-v5 failed provider 5400/-10015': 1 });
+  });
+});
+
+describe('entries of TRTC’s own SDK', () => {
+  const dispatch = (answer: (route: Route) => Promise<void>) =>
+    // Nothing leaves this machine.
+    page.route(({ hostname }) => hostname !== '127.0.0.1', answer);
+
+  it('count with what its server answered, which the SDK calls a 5500', async () => {
+    await start();
+    await open();
+    await dispatch((route) =>
+      route.fulfill({
+        headers: { 'Access-Control-Allow-Origin': '*' },
+        json: { code: -100013, msg: 'arrears' },
+      }),
+    );
+    expect(await run('enterRealTrtc')).toBe('OPERATION_FAILED 5500');
+    await run('flush');
+    await isCounted({ 'web-v5 failed customer 5500/-100013': 1 });
+  });
+
+  it('count with the step that failed when no server answers', async () => {
+    await start();
+    await open();
+    await dispatch((route) => route.abort());
+    expect(await run('enterRealTrtc')).toBe('OPERATION_FAILED 5500');
+    await run('flush');
+    await isCounted({ 'web-v5 failed unknown 5500/16460': 1 });
   });
 });
 
@@ -210,6 +243,22 @@ describe('a page that ends', () => {
     // No page is left that could send it.
     await page.goto('about:blank');
     await isCounted({ 'web-v5 ok': 3 });
+  });
+
+  it('or is only hidden reports each once, and cleanly', async () => {
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    await start();
+    await open({ intervalMs: 600_000 });
+    await run('record', 3);
+    await run('hide');
+    await isCounted({ 'web-v5 ok': 3 });
+    // The browser does not say what became of a beacon, so the page reports again when it may.
+    expect(await run<State>('state')).toMatchObject({ waiting: 3 });
+    expect(await run('flush')).toBe(true);
+    await isCounted({ 'web-v5 ok': 3 });
+    expect(agent?.metrics.render()).toContain('roomwatch_agent_outcomes_repeated_total 3\n');
+    expect(complaints).toEqual([]);
   });
 
   it('does so when its tab is closed, too', async () => {

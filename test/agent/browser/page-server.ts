@@ -32,7 +32,7 @@ export async function startPageServer(): Promise<{ readonly port: number; stop()
   const scripts = new Map([
     ['/beacon.js', join(folder, 'beacon.js')],
     ['/scenarios.js', join(folder, 'scenarios.js')],
-    ['/trtc.js', join(root, 'node_modules', 'trtc-sdk-v5', 'trtc.esm.js')],
+    ['/trtc.js', join(root, 'node_modules', 'trtc-sdk-v5', 'trtc.js')],
   ]);
   const server = createServer(async (request, response) => {
     const script = scripts.get(request.url ?? '');

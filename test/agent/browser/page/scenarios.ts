@@ -84,12 +84,21 @@ const scenarios = {
       .connect(url, 'token', { maxRetries: 0, websocketTimeout: 2_000 })
       .then(() => 'connected', failureOf);
   },
-  /** The real SDK, as the page got it. */
-  async enterRealTrtc(source: string, roomId: number) {
-    const module = (await import(source)) as { default: typeof TRTC };
-    const trtc = module.default.create();
+  /** The real SDK, which ends as the network has it. */
+  async enterRealTrtc() {
+    const script = document.createElement('script');
+    script.src = '/trtc.js';
+    const loaded = new Promise((resolve) => script.addEventListener('load', resolve));
+    document.head.append(script);
+    await loaded;
+    const trtc = (globalThis as unknown as { TRTC: typeof TRTC }).TRTC.create();
     beacon.watchTrtc(trtc);
-    return trtc.enterRoom({ ...params, roomId }).then(() => 'entered', failureOf);
+    return trtc.enterRoom(params).then(() => 'entered', failureOf);
+  },
+  /** As when another tab is looked at: the page lives on. */
+  hide() {
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
   },
   /** Left uncaught by the application, a rejection stays uncaught. */
   async failUncaught() {

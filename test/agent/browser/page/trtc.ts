@@ -8,8 +8,16 @@ export interface ErrorFacts {
   readonly originError?: ErrorFacts;
 }
 
+/** The SDK names its errors after their codes. */
+const NAMES: Readonly<Record<number, string>> = {
+  5200: 'ENV_NOT_SUPPORTED',
+  5400: 'SERVER_ERROR',
+  5500: 'OPERATION_FAILED',
+  5998: 'OPERATION_ABORT',
+};
+
 export class RtcErrorStandIn extends Error implements RtcError {
-  override readonly name = 'RtcError';
+  override readonly name: string;
   readonly code: number;
   readonly extraCode?: number;
   readonly functionName = 'enterRoom';
@@ -19,6 +27,7 @@ export class RtcErrorStandIn extends Error implements RtcError {
   constructor({ code, extraCode, message, originError }: ErrorFacts) {
     super(message);
     this.code = code;
+    this.name = NAMES[code] ?? 'RtcError';
     if (extraCode !== undefined) this.extraCode = extraCode;
     if (originError) this.originError = new RtcErrorStandIn(originError);
   }
