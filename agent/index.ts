@@ -1,7 +1,11 @@
 import { resolve } from 'node:path';
+import type { Cell } from '../protocol/frame.ts';
+import { createCauseLookup } from '../sla/causes.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
+import { Fold, type FoldedCells } from './intake/fold.ts';
 import { takeEach } from './intake/take-each.ts';
-import { type Log, silentLog } from './log.ts';
+import { type Log, sheltered, silentLog } from './log.ts';
+import type { Received } from './receiver.ts';
 import { DEFAULT_SERVER } from './settings.ts';
 import { readToken } from './token.ts';
 
@@ -39,7 +43,10 @@ export interface LibraryOptions {
 }
 
 export interface Agent {
-  /** Takes an outcome. Returns at once and never throws; a bad report or a full buffer is counted and logged. */
+  /**
+   * Takes an outcome. Returns at once and never throws; a bad report or a full buffer is counted and logged. One
+   * without an id, and with its time in milliseconds or none, costs a tenth of a microsecond; see `Fold`.
+   */
   record(outcome: OutcomeReport): void;
   /**
    * Waits until everything recorded so far is on disk and counted by the daemon.
@@ -52,7 +59,7 @@ export interface Agent {
   readonly dropped: number;
 }
 
-/** Reports that wait to be taken; beyond it, new ones are dropped. */
+/** Reports that wait to be taken, of those that cannot be folded at once; beyond it, new ones are dropped. */
 const BUFFER_MAX = 100_000;
 /** Reports taken in one turn of the application's event loop: about a millisecond. */
 const PORTION = 500;
@@ -67,16 +74,26 @@ export function createAgent(options: LibraryOptions): Agent {
 class EmbeddedAgent implements Agent {
   readonly #options: LibraryOptions;
   readonly #log: Log;
+  readonly #fold: Fold;
+  /** Taken from the fold and not on disk yet. */
+  #folded: FoldedCells | undefined;
   #buffer: OutcomeReport[] = [];
   #agent: RunningAgent | undefined;
-  #isClosed = false;
+  #isClosing = false;
+  #isStopped = false;
+  #closed: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #dropped = 0;
   #rejected = 0;
 
   constructor(options: LibraryOptions) {
     this.#options = options;
-    this.#log = options.log ?? silentLog;
+    this.#log = sheltered(options.log ?? silentLog);
+    this.#fold = new Fold({
+      lookup: createCauseLookup(options.agent?.causes),
+      service: options.agent?.defaultService ?? options.services[0],
+      clockOffset: () => this.#agent?.spool.clockOffsetMs ?? null,
+    });
     this.#drain();
   }
 
@@ -85,20 +102,36 @@ class EmbeddedAgent implements Agent {
   }
 
   record(outcome: OutcomeReport): void {
-    if (this.#isClosed || this.#buffer.length >= BUFFER_MAX) {
-      this.#dropped += 1;
-      // Once for each power of ten: the count matters, not the noise.
-      if (Number.isInteger(Math.log10(this.#dropped))) {
-        this.#log.warn(
-          { dropped: this.#dropped },
-          'outcomes are dropped: the agent cannot keep up or is closed',
-        );
-      }
+    try {
+      this.#take(outcome);
+    } catch {
+      // A getter or a proxy of the application's: what it throws is not thrown back at it.
+      this.#drop(1);
+    }
+  }
+
+  #take(outcome: OutcomeReport): void {
+    const nowMs = Date.now();
+    if (!this.#isClosing && typeof outcome === 'object' && outcome && this.#fold.add(outcome, nowMs)) {
+      this.#drain();
+      return;
+    }
+    if (this.#isClosing || this.#buffer.length >= BUFFER_MAX) {
+      this.#drop(1);
       return;
     }
     // The copy is the application's record as it is now, and "now" is when it was made.
-    this.#buffer.push(outcome.at === undefined ? { ...outcome, at: Date.now() } : { ...outcome });
+    this.#buffer.push({ ...outcome, at: outcome?.at ?? nowMs });
     this.#drain();
+  }
+
+  #drop(outcomes: number): void {
+    const decades = Math.floor(Math.log10(this.#dropped + outcomes));
+    const isFirstOfDecade = this.#dropped === 0 || decades > Math.floor(Math.log10(this.#dropped));
+    this.#dropped += outcomes;
+    // Once for each power of ten: the count matters, not the noise.
+    if (!isFirstOfDecade) return;
+    this.#log.warn({ dropped: this.#dropped }, 'outcomes are dropped: the agent cannot keep up or is closed');
   }
 
   async flush(withinMs = FLUSH_MS): Promise<boolean> {
@@ -107,7 +140,7 @@ class EmbeddedAgent implements Agent {
     do {
       this.#drain();
       if (!(await before(this.#draining ?? Promise.resolve(), leftMs()))) return false;
-    } while (this.#buffer.length > 0);
+    } while (this.#hasWork);
     if (!this.#agent) return false;
     try {
       await this.#agent.spool.commit();
@@ -119,10 +152,21 @@ class EmbeddedAgent implements Agent {
     return this.#agent.flush(leftMs());
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    // Nothing more is taken in, so that what is there comes to an end.
+    this.#isClosing = true;
     await before(this.#draining ?? Promise.resolve(), FLUSH_MS);
-    this.#isClosed = true;
+    this.#isStopped = true;
+    // A portion that is under way is on disk or back in the buffer.
+    await before(this.#draining ?? Promise.resolve(), RETRY_MS);
+    const left =
+      this.#buffer.length + outcomesIn(this.#fold.take()) + (this.#folded ? outcomesIn(this.#folded) : 0);
+    if (left > 0) this.#drop(left);
     await this.#agent?.stop(FLUSH_MS).catch((error: Error) => {
       this.#log.error({ error: error.message }, 'the agent did not stop cleanly');
     });
@@ -136,32 +180,49 @@ class EmbeddedAgent implements Agent {
       })
       .finally(() => {
         this.#draining = undefined;
-        if (this.#buffer.length > 0 && !this.#isClosed) this.#drain();
+        if (this.#hasWork && !this.#isStopped) this.#drain();
       });
   }
 
   async #takeAll(): Promise<void> {
     this.#agent ??= await this.#start();
-    const { receiver, spool } = this.#agent;
-    while (this.#buffer.length > 0 && !this.#isClosed) {
-      if (spool.refusal() !== undefined) {
+    while (this.#hasWork && !this.#isStopped) {
+      if (this.#agent.spool.refusal() !== undefined) {
         await pause(RETRY_MS / 10);
         continue;
       }
-      const portion = this.#buffer.slice(0, PORTION);
-      const take = (report: OutcomeReport): boolean => {
-        const received = receiver.receive(report, 'library');
-        if (received.status !== 'rejected') return true;
-        this.#rejected += 1;
-        if (Number.isInteger(Math.log10(this.#rejected)))
-          this.#log.warn(received.fault, 'a record was refused');
-        return false;
-      };
-      const { failed, error } = await takeEach(portion, take, spool);
-      // What the disk refused stays in the buffer and is taken again; what it took does not.
-      this.#buffer.splice(0, portion.length, ...failed);
-      if (error) throw error;
+      await this.#takeFolded(this.#agent);
+      await this.#takePortion(this.#agent);
     }
+  }
+
+  get #hasWork(): boolean {
+    return this.#buffer.length > 0 || this.#folded !== undefined || !this.#fold.isEmpty;
+  }
+
+  async #takeFolded({ receiver, spool }: RunningAgent): Promise<void> {
+    this.#folded ??= this.#fold.take();
+    const { cells, clockOffsetMs } = this.#folded;
+    const take = (cell: Cell) => this.#isTaken(receiver.receiveCell(cell, clockOffsetMs, 'library'));
+    const { failed, error } = await takeEach(cells, take, spool);
+    // What the disk refused is taken again; what it took is not.
+    this.#folded = failed.length > 0 ? { cells: failed, clockOffsetMs } : undefined;
+    if (error) throw error;
+  }
+
+  async #takePortion({ receiver, spool }: RunningAgent): Promise<void> {
+    const portion = this.#buffer.slice(0, PORTION);
+    const take = (report: OutcomeReport) => this.#isTaken(receiver.receive(report, 'library'));
+    const { failed, error } = await takeEach(portion, take, spool);
+    this.#buffer.splice(0, portion.length, ...failed);
+    if (error) throw error;
+  }
+
+  #isTaken(received: Received): boolean {
+    if (received.status !== 'rejected') return true;
+    this.#rejected += 1;
+    if (Number.isInteger(Math.log10(this.#rejected))) this.#log.warn(received.fault, 'a record was refused');
+    return false;
   }
 
   async #start(): Promise<RunningAgent> {
@@ -184,6 +245,10 @@ class EmbeddedAgent implements Agent {
       ...agent,
     });
   }
+}
+
+function outcomesIn({ cells }: FoldedCells): number {
+  return cells.reduce((sum, { n }) => sum + n, 0);
 }
 
 /** @returns whether the promise settled in time */

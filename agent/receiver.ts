@@ -1,9 +1,15 @@
 import type { Cell } from '../protocol/frame.ts';
 import { type CauseLookup, causeOf, codeLabel } from '../sla/causes.ts';
-import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText } from '../sla/outcome.ts';
+import {
+  type Outcome,
+  type OutcomeFault,
+  type ParsedOutcome,
+  parseOutcome,
+  parseOutcomeText,
+} from '../sla/outcome.ts';
 import type { Clock } from './clock.ts';
 import type { AgentMetrics } from './metrics.ts';
-import type { Spool } from './spool/spool.ts';
+import type { Acceptance, Spool } from './spool/spool.ts';
 
 /** The ways in, as label of the metric. */
 export type Source = 'http' | 'stdin' | 'file' | 'library' | 'simulation';
@@ -48,6 +54,11 @@ export class Receiver {
     return this.#take(parseOutcomeText(line, this.#defaults(clockGapMs)), source);
   }
 
+  /** Outcomes that were folded already; see `Fold`. */
+  receiveCell(cell: Cell, clockOffsetMs: number | null, source: Source): Received {
+    return this.#answer(this.#options.spool.acceptCell(cell, clockOffsetMs), cell, source);
+  }
+
   #defaults(clockGapMs: number) {
     const { service, clock } = this.#options;
     const nowMs = clock.nowMs();
@@ -61,15 +72,18 @@ export class Receiver {
       return { status: 'rejected', fault: parsed.fault };
     }
     const { outcome } = parsed;
-    const { service, region, platform, result, count } = outcome;
-    const cause: Cell['cause'] = result === 'ok' ? '' : causeOf(outcome, lookup);
-    const cell = { service, region, platform, result, cause, code: codeLabel(outcome), n: count };
-    switch (spool.accept(cell, outcome.startedAtMs, outcome.id)) {
+    const cell = { ...outcomeLabels(outcome, lookup), n: outcome.count };
+    return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell, source);
+  }
+
+  #answer(acceptance: Acceptance, { service, n }: Pick<Cell, 'service' | 'n'>, source: Source): Received {
+    const { metrics } = this.#options;
+    switch (acceptance) {
       case 'accepted':
-        metrics.count('outcomesAccepted', count, source);
+        metrics.count('outcomesAccepted', n, source);
         return { status: 'accepted' };
       case 'repeated':
-        metrics.count('outcomesRepeated', count);
+        metrics.count('outcomesRepeated', n);
         return { status: 'repeated' };
       case 'too-many-services': {
         const fault: ReceiveFault = {
@@ -82,4 +96,13 @@ export class Receiver {
       }
     }
   }
+}
+
+/** An outcome's labels in a cell. */
+export type OutcomeLabels = Omit<Cell, 'minute' | 'n'>;
+
+export function outcomeLabels(outcome: Outcome, lookup: CauseLookup): OutcomeLabels {
+  const { service, region, platform, result } = outcome;
+  const cause = result === 'ok' ? '' : causeOf(outcome, lookup);
+  return { service, region, platform, result, cause, code: codeLabel(outcome) };
 }

@@ -92,7 +92,13 @@ export class Spool {
   /** @throws SpoolLockedError, or the file system's error when the directory cannot be used */
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options, await openSpool(options));
-    await spool.#serial.run(() => spool.#begin());
+    try {
+      await spool.#serial.run(() => spool.#begin());
+    } catch (error) {
+      // A process that goes on, as one with the agent inside does, may try again.
+      await spool.#letGo();
+      throw error;
+    }
     return spool;
   }
 
@@ -173,6 +179,14 @@ export class Spool {
     if (id !== undefined && this.#isKnown(service, id)) return 'repeated';
     const minute = Math.floor((startedAtMs + (this.#clockOffsetMs ?? 0)) / MINUTE_MS);
     this.#groups.add({ ...outcome, minute }, id, this.#clockOffsetMs);
+    return 'accepted';
+  }
+
+  /** Takes outcomes without ids that were folded under a clock correction, which need not be the present one. */
+  acceptCell(cell: Cell, clockOffsetMs: number | null): Acceptance {
+    if (!this.#admits(cell.service)) return 'too-many-services';
+    this.#callbacksOnly.delete(cell.service);
+    this.#groups.add(cell, undefined, clockOffsetMs);
     return 'accepted';
   }
 
@@ -354,10 +368,14 @@ export class Spool {
         if (!this.#open.isEmpty || this.#frozen) await this.#seal();
         await this.#save(true);
       } finally {
-        await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
-        await this.#release();
+        await this.#letGo();
       }
     });
+  }
+
+  async #letGo(): Promise<void> {
+    await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
+    await this.#release();
   }
 
   /** Mends what the last process left and begins a journal that stands for it. */

@@ -64,7 +64,8 @@ describe('an agent inside an application', () => {
   it('drops what is beyond its buffer, and counts it', async () => {
     const other = await openSpool(join(folder, 'spool'));
     create();
-    for (let i = 0; i < 100_003; i++) agent.record({ result: 'ok' });
+    // With ids, as others need no place in it.
+    for (let i = 0; i < 100_003; i++) agent.record({ result: 'ok', id: String(i) });
     expect(agent.dropped).toBe(3);
     await other.close();
   });
