@@ -35,20 +35,27 @@ const causeRow = z.strictObject({
   clause: z.string().max(32).default('').describe('Of the contract, for people.'),
 });
 
-/** An application of the vendor whose server callbacks the agent takes, and the key that they are signed with. */
-const trtcCallback = z.strictObject({
-  sdkAppId: z
-    .string()
-    .regex(/^\d{1,20}$/, { error: 'must be the SdkAppId in digits, in quotation marks' })
-    .describe('The application, in digits, in quotation marks.'),
-  service: service.describe('Whose contract its callbacks are evidence for.'),
-  key: z
-    .string()
-    .regex(CALLBACK_KEY, { error: "must be 1 to 32 letters and digits, as in the vendor's console" })
-    .optional()
-    .describe('The callback key of the console. Without key and keyFile: ROOMWATCH_TRTC_CALLBACK_KEY.'),
-  keyFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
-});
+/** An application at the vendor whose room callbacks come to this agent. */
+const trtcCallback = z
+  .strictObject({
+    sdkAppId: z
+      .union([z.int().min(1), z.string().regex(/^[1-9]\d{0,19}$/)])
+      .transform(String)
+      .describe("The application's id at the vendor."),
+    service: service.describe('Whose callbacks they are.'),
+    key: z
+      .string()
+      .regex(CALLBACK_KEY, { error: 'is not 1 to 32 letters and digits' })
+      .optional()
+      .describe(
+        "The callback key of the vendor's console; without it and keyFile, ROOMWATCH_TRTC_CALLBACK_KEY.",
+      ),
+    keyFile: z.string().min(1).optional().describe('A file that holds it; relative to this file.'),
+  })
+  .refine((app) => app.key === undefined || app.keyFile === undefined, {
+    path: ['keyFile'],
+    error: 'is given beside key; delete one of them',
+  });
 
 /** The agent's configuration file as it may be written; see `load-settings.ts` for what needs more than itself. */
 export const settingsSchema = z.strictObject({
@@ -98,10 +105,15 @@ export const settingsSchema = z.strictObject({
   trtcCallbacks: z
     .array(trtcCallback)
     .max(100)
+    .superRefine((apps, context) => {
+      for (const [i, { sdkAppId }] of apps.entries()) {
+        if (apps.findIndex((other) => other.sdkAppId === sdkAppId) === i) continue;
+        const message = `is ${sdkAppId} once more; an application belongs to one service`;
+        context.addIssue({ code: 'custom', path: [i, 'sdkAppId'], message });
+      }
+    })
     .default([])
-    .describe(
-      "Applications whose server callbacks are taken at /v1/trtc/callback, as the vendor's own record.",
-    ),
+    .describe('Applications whose room callbacks the vendor sends to /v1/trtc/callback.'),
   spool: z
     .strictObject({
       directory: z.string().min(1).default('data/spool').describe('Relative to this file.'),
