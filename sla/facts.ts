@@ -59,6 +59,19 @@ export function emptyFacts(firstMinute: number, minuteCount: number): MinuteFact
   };
 }
 
+/**
+ * Attempts of the minute whose slice of the tallies begins at `from`. Each counter saturates alone, so at the
+ * ceiling of the attempts the failures may be more; each of them was an attempt.
+ */
+export function attemptsIn(tallies: Uint32Array, from: number): number {
+  const attempts = tallies[from + MEASURE_INDEX.attempts]!;
+  if (attempts < COUNTER_MAX) return attempts;
+  return Math.max(
+    attempts,
+    CAUSES.reduce((failures, cause) => failures + tallies[from + MEASURE_INDEX[cause]]!, 0),
+  );
+}
+
 /** The callbacks of a run that is being filled, all zero at first. */
 export function openCallbacks(facts: MinuteFacts): Uint32Array {
   facts.callbacks ??= new Uint32Array(facts.minuteCount * CALLBACK_COUNT);

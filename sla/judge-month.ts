@@ -1,6 +1,6 @@
 import { CAUSES, type Cause } from './cause.ts';
 import { type Exclusion, excludedMinutes } from './exclusion.ts';
-import { LATE_SLOT_MINUTES, MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
+import { attemptsIn, LATE_SLOT_MINUTES, MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
 import type { ServiceMonth } from './month.ts';
 import type { Terms } from './terms.ts';
 import { countedOf, countingOf, isDown, judgeWindow, VERDICT_INDEX, type WindowTally } from './verdict.ts';
@@ -112,7 +112,8 @@ export function foldMinutes({ month, facts, exclusions, nowMs }: Omit<MonthInput
       if (tallies[from] === 0) continue;
       const sums = isExcluded ? fold.excludedTallies : fold.tallies;
       const to = window * MEASURE_COUNT;
-      for (let i = 0; i < MEASURE_COUNT; i += 1) sums[to + i]! += tallies[from + i]!;
+      sums[to + MEASURE_INDEX.attempts]! += attemptsIn(tallies, from);
+      for (let i = MEASURE_INDEX.attempts + 1; i < MEASURE_COUNT; i += 1) sums[to + i]! += tallies[from + i]!;
     }
   }
   return fold;

@@ -1,5 +1,5 @@
 import { excludedMinutes } from './exclusion.ts';
-import { MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
+import { attemptsIn, MEASURE_COUNT, MEASURE_INDEX, type MinuteFacts } from './facts.ts';
 import { instantText } from './instant.ts';
 import type { MonthInput } from './judge-month.ts';
 import type { OpenWindow } from './reading.ts';
@@ -59,7 +59,7 @@ export function countSpan(input: SpanInput, fromMinute: number, toMinute: number
 function countedAt(facts: MinuteFacts, at: number, counting: Counting) {
   const from = at * MEASURE_COUNT;
   const tally = {
-    attempts: facts.tallies[from + MEASURE_INDEX.attempts]!,
+    attempts: attemptsIn(facts.tallies, from),
     provider: facts.tallies[from + MEASURE_INDEX.provider]!,
     unknown: facts.tallies[from + MEASURE_INDEX.unknown]!,
     customer: facts.tallies[from + MEASURE_INDEX.customer]!,

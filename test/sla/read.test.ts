@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { emptyFacts, MEASURE_COUNT } from '../../sla/facts.ts';
+import { COUNTER_MAX, emptyFacts, MEASURE_COUNT } from '../../sla/facts.ts';
 import { read } from '../../sla/read.ts';
 import { type Entry, excluding, factsOf, losing, monthOf, readScene, termsOf } from './months.ts';
 
@@ -37,6 +37,29 @@ describe('a reading', () => {
     const end = 20;
     expect(readScene({ entries: losing([3]), atMinute: end - 0.001 }).budget.lost).toBe(0);
     expect(readScene({ entries: losing([3]), atMinute: end }).budget.lost).toBe(1);
+  });
+
+  it('goes on when a minute has more outcomes than a counter holds, and calls it no better than it was', () => {
+    const facts = emptyFacts(july.firstMinute, july.minuteCount);
+    // As a store leaves them, which stops each counter alone: attempts, provider, unknown, customer, network.
+    facts.tallies.set([COUNTER_MAX, COUNTER_MAX, 7, 0, 0], 10 * MEASURE_COUNT);
+    for (const [minute, lost] of [
+      [12, 0],
+      [20, 1],
+    ] as const) {
+      const nowMs = july.startMs + minute * 60_000;
+      const reading = read({
+        service: 'acme',
+        month: july,
+        facts,
+        terms: termsOf(),
+        exclusions: [],
+        nowMs,
+      });
+      expect(reading.failures).toMatchObject({ provider: COUNTER_MAX, unknown: 7 });
+      expect(reading.attempts).toBe(COUNTER_MAX + 7);
+      expect(reading.budget.lost).toBe(lost);
+    }
   });
 
   it('does not look at minutes that begin after now', () => {
