@@ -38,14 +38,18 @@ export class Bodies {
     request.resume();
     return result;
   }
-}
 
-/** @returns undefined when the body is not gzip, or unpacks to more than a body may have */
-export async function inflate(body: Buffer): Promise<string | undefined> {
-  try {
-    const bytes = await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
-    return bytes.toString('utf8');
-  } catch {
-    return undefined;
+  /** @returns undefined when the body is not gzip, or unpacks to more than a body may have */
+  async inflate(body: Buffer): Promise<string | undefined> {
+    // Until it is its turn it takes its place among the bodies.
+    this.#receiving += body.length;
+    try {
+      const bytes = await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
+      return bytes.toString('utf8');
+    } catch {
+      return undefined;
+    } finally {
+      this.#receiving -= body.length;
+    }
   }
 }

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
 import type { Spool } from '../spool/spool.ts';
-import { Bodies, inflate } from './body.ts';
+import { Bodies } from './body.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { readRecords } from './records.ts';
 import { readClockGapMs } from './sent-at.ts';
@@ -18,6 +18,8 @@ const HTTP_BOUNDS = {
   connections: 1_000,
   headerMs: 10_000,
   requestMs: 30_000,
+  /** How often connections are looked at that keep neither of the two. */
+  lookMs: 5_000,
   /** Faults listed in an answer. */
   faults: 100,
   /** A request under way when the agent stops has so long to end. */
@@ -38,6 +40,8 @@ export interface HttpIntakeOptions {
   readonly metrics: AgentMetrics;
   readonly log: Log;
   readonly health: () => { readonly isHealthy: boolean; readonly body: object };
+  /** How long a sender may take; by default 10 s for the headers and 30 s for the request. */
+  readonly patience?: { readonly headerMs: number; readonly requestMs: number; readonly lookMs: number };
 }
 
 export interface HttpIntake {
@@ -48,8 +52,14 @@ export interface HttpIntake {
 /** Reports, the vendor's callbacks, health and metrics. A 202, or a callback's 200, means: on disk. */
 export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
   const bodies = new Bodies();
+  const { headerMs, requestMs, lookMs } = options.patience ?? HTTP_BOUNDS;
   const server = createServer(
-    { requestTimeout: HTTP_BOUNDS.requestMs, headersTimeout: HTTP_BOUNDS.headerMs, maxHeaderSize: 8_192 },
+    {
+      headersTimeout: headerMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: lookMs,
+      maxHeaderSize: 8_192,
+    },
     (request, response) => {
       answer(request, response, options, bodies).catch((error: unknown) => {
         options.log.error({ error }, 'a request failed');
@@ -84,7 +94,7 @@ async function answer(
   if (origin !== undefined) {
     // A page elsewhere could otherwise report made-up failures through its visitor's own agent.
     if (!options.origins.includes(origin)) {
-      const message = `pages of ${origin} may not report here; add the origin to intake.origins`;
+      const message = `pages of ${origin} may not report here; add the origin to origins of the agent's configuration`;
       return fail(response, { status: 403, code: 'ORIGIN_REFUSED', message });
     }
     response.setHeader('Access-Control-Allow-Origin', origin);
@@ -152,7 +162,7 @@ async function takeOutcomes(
   if (refusal) return refusals[refusal];
   const body = await bodies.receive(request);
   if (typeof body === 'string') return bodyFailure(body, '1 MiB');
-  const text = encoding === 'gzip' ? await inflate(body) : body.toString('utf8');
+  const text = encoding === 'gzip' ? await bodies.inflate(body) : body.toString('utf8');
   if (text === undefined) {
     const message = 'the body is not gzip, or is more than 1 MiB when unpacked; send smaller reports';
     return { status: 400, code: 'BODY_NOT_GZIP', message };

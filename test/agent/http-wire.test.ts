@@ -1,0 +1,296 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { Agent as KeepAlive, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/app.ts';
+import { systemClock } from '../../agent/clock.ts';
+import { type HttpIntake, startHttpIntake } from '../../agent/intake/http.ts';
+import { silentLog } from '../../agent/log.ts';
+import { type Disk, realDisk } from '../../agent/spool/disk.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Peer, startPeer } from './peer.ts';
+import { temporaryFolder } from './spool/spool-folder.ts';
+
+let folder: string;
+let peer: Peer;
+let agent: RunningAgent;
+let sockets: Socket[];
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  peer = await startPeer();
+  sockets = [];
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await agent.stop(0);
+  await peer.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function start(options: Partial<AgentOptions> = {}): Promise<void> {
+  agent = await startAgent({
+    server: peer.url,
+    token: async () => 'token',
+    spoolDirectory: join(folder, 'spool'),
+    services: ['acme'],
+    listen: { host: '127.0.0.1', port: 0 },
+    ...options,
+  });
+}
+
+interface Line {
+  readonly socket: Socket;
+  text(): string;
+  readonly closed: Promise<unknown>;
+}
+
+function open(port = agent.ports.http!): Line {
+  const socket = connect(port, '127.0.0.1');
+  sockets.push(socket);
+  socket.on('error', () => {});
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes;
+  });
+  return { socket, text: () => text, closed: once(socket, 'close') };
+}
+
+function head(bytes: number, extra = ''): string {
+  return `POST /v1/outcomes HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n${extra}\r\n`;
+}
+
+const OK = JSON.stringify({ result: 'ok' });
+const statuses = (text: string) =>
+  [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status));
+
+async function post(body: string | Uint8Array, headers: Record<string, string> = {}) {
+  const url = `http://127.0.0.1:${agent.ports.http}/v1/outcomes`;
+  const response = await fetch(url, { method: 'POST', body, headers });
+  const retryAfter = response.headers.get('retry-after');
+  return {
+    status: response.status,
+    retryAfter,
+    body: (await response.json()) as { error?: { code: string } },
+  };
+}
+
+const accepted = () => agent.metrics.total('outcomesAccepted');
+
+describe('a connection', () => {
+  it('serves one request after the other', async () => {
+    await start();
+    const keepAlive = new KeepAlive({ keepAlive: true, maxSockets: 1 });
+    const used = new Set<Socket>();
+    for (let i = 0; i < 3; i++) {
+      const sent = request({
+        port: agent.ports.http,
+        path: '/v1/outcomes',
+        method: 'POST',
+        agent: keepAlive,
+      });
+      sent.end(OK);
+      const [response] = await once(sent, 'response');
+      used.add(response.socket);
+      response.resume();
+      await once(response, 'end');
+      expect(response.statusCode).toBe(202);
+    }
+    expect(used.size).toBe(1);
+    keepAlive.destroy();
+  });
+
+  it('serves requests that were sent without waiting, in their order', async () => {
+    await start();
+    const { socket, text } = open();
+    const bad = JSON.stringify({ result: 'maybe' });
+    socket.write(head(OK.length) + OK + head(bad.length) + bad + head(OK.length) + OK);
+    await waitFor('three answers', () => statuses(text()).length === 3);
+    expect(statuses(text())).toEqual([202, 400, 202]);
+    expect(accepted()).toBe(2);
+  });
+
+  it('does not take the body of a refused request for the next request', async () => {
+    await start();
+    const { socket, text, closed } = open();
+    const hidden = head(OK.length) + OK;
+    socket.write(head(1024 * 1024 + 1) + hidden);
+    await closed;
+    expect(statuses(text())).toEqual([413]);
+    expect(text().toLowerCase()).toContain('connection: close');
+    expect(accepted()).toBe(0);
+  });
+
+  it('that breaks off inside a body leaves nothing behind, however often', async () => {
+    await start();
+    const body = 'x'.repeat(1_000_000);
+    // More than may be received at once, if what was broken off were still counted.
+    for (let round = 0; round < 10; round++) {
+      const lines = Array.from({ length: 5 }, () => open());
+      await Promise.all(
+        lines.map(
+          ({ socket }) =>
+            new Promise<void>((resolve) => {
+              socket.write(head(1_000_001) + body, () => resolve());
+            }),
+        ),
+      );
+      for (const { socket } of lines) socket.destroy();
+    }
+    await waitFor('an answer', async () => (await post(OK)).status === 202);
+    expect(accepted()).toBe(1);
+  });
+
+  it('with a header too large or no HTTP at all is answered and closed', async () => {
+    await start();
+    const large = open();
+    large.socket.write(head(OK.length, `X-Filler: ${'x'.repeat(9_000)}\r\n`) + OK);
+    const noise = open();
+    noise.socket.write('this is no request\r\n\r\n');
+    await Promise.all([large.closed, noise.closed]);
+    expect(statuses(large.text())).toEqual([431]);
+    expect(statuses(noise.text())).toEqual([400]);
+    expect((await post(OK)).status).toBe(202);
+  });
+});
+
+describe('a sender that takes its time', () => {
+  let intake: HttpIntake;
+
+  beforeEach(async () => {
+    await start();
+    const { receiver, spool, metrics } = agent;
+    const health = () => ({ isHealthy: true, body: {} });
+    const own = { receiver, spool, metrics, health, clock: systemClock, log: silentLog };
+    const patience = { headerMs: 200, requestMs: 400, lookMs: 50 };
+    intake = await startHttpIntake({ host: '127.0.0.1', port: 0, origins: [], ...own, patience });
+  });
+
+  afterEach(() => intake.stop());
+
+  it('over its headers is answered 408 and closed', async () => {
+    const { socket, text, closed } = open(intake.port);
+    socket.write('POST /v1/outcomes HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+    const drip = setInterval(() => socket.write('x'), 20);
+    await closed;
+    clearInterval(drip);
+    expect(statuses(text())).toEqual([408]);
+  });
+
+  it('over its body is answered 408 and closed, and nothing of it counts', async () => {
+    const { socket, text, closed } = open(intake.port);
+    socket.write(`${head(1_000)}${OK}\n`);
+    const drip = setInterval(() => socket.write(' '), 20);
+    await closed;
+    clearInterval(drip);
+    expect(statuses(text())).toEqual([408]);
+    expect(accepted()).toBe(0);
+  });
+});
+
+describe('a body that unpacks to a gigabyte', () => {
+  it('is refused without being unpacked', async () => {
+    await start();
+    const member = gzipSync(Buffer.alloc(10 * 1024 * 1024));
+    const bomb = Buffer.concat(Array.from({ length: 100 }, () => member));
+    expect(bomb.length).toBeLessThan(1024 * 1024 + 64 * 1024);
+    const fitting = bomb.subarray(0, Math.min(bomb.length, 1024 * 1024));
+    const before = process.memoryUsage().rss;
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => post(fitting, { 'content-encoding': 'gzip' })),
+    );
+    for (const { status, body } of answers) {
+      expect(status).toBe(400);
+      expect(body.error?.code).toBe('BODY_NOT_GZIP');
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
+  });
+});
+
+describe('an agent that can take no more', () => {
+  /** The real disk, whose writes wait until they are let through. */
+  function slowDisk() {
+    let isOpen = true;
+    const waiting: (() => void)[] = [];
+    const disk: Disk = {
+      ...realDisk,
+      create: async (path) => {
+        const file = await realDisk.create(path);
+        const write = async (bytes: Buffer) => {
+          if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve));
+          await file.write(bytes);
+        };
+        return { write, datasync: () => file.datasync(), close: () => file.close() };
+      },
+    };
+    const hold = () => {
+      isOpen = false;
+    };
+    const letThrough = () => {
+      isOpen = true;
+      for (const resolve of waiting.splice(0)) resolve();
+    };
+    return { disk, hold, letThrough };
+  }
+
+  it('because its disk is slow answers 429 with Retry-After, and keeps what it said 202 to', async () => {
+    const slow = slowDisk();
+    await start({ disk: slow.disk });
+    slow.hold();
+    const answers: ReturnType<typeof post>[] = [];
+    let refused: Awaited<ReturnType<typeof post>> | undefined;
+    for (let round = 0; !refused; round++) {
+      expect(round).toBeLessThan(500);
+      const records = Array.from({ length: 500 }, (_, code) => ({
+        result: 'failed',
+        region: `${round}-${'r'.repeat(50)}`,
+        code,
+      }));
+      const answer = post(JSON.stringify(records));
+      answers.push(answer);
+      // Those that were taken are answered only when the disk has them.
+      const taken = waitFor('it to be taken', () => accepted() >= (round + 1) * 500).then(() => undefined);
+      taken.catch(() => {});
+      refused = await Promise.race([answer, taken]);
+    }
+    expect(refused).toMatchObject({ status: 429, retryAfter: '1', body: { error: { code: 'SPOOL_BUSY' } } });
+    slow.letThrough();
+    const done = (await Promise.all(answers)).filter(({ status }) => status === 202);
+    expect(done.length).toBe(answers.length - 1);
+    await agent.spool.seal();
+    expect(await agent.flush(10_000)).toBe(true);
+    expect(peer.totals().failed).toBe(done.length * 500);
+  });
+
+  it('because its disk is full answers 503 with Retry-After', async () => {
+    let freeBytes = 1e12;
+    await start({ disk: { ...realDisk, space: async () => ({ freeBytes, totalBytes: 1e12 }) } });
+    expect((await post(OK)).status).toBe(202);
+    freeBytes = 0;
+    await waitFor('the fault to be seen', async () => (await post(OK)).status === 503);
+    expect(await post(OK)).toMatchObject({
+      status: 503,
+      retryAfter: '30',
+      body: { error: { code: 'SPOOL_FULL' } },
+    });
+    freeBytes = 1e12;
+    await waitFor('room', async () => (await post(OK)).status === 202);
+  });
+
+  it('because it stops answers 503 with Retry-After on a connection that is still open', async () => {
+    await start();
+    const { socket, text } = open();
+    socket.write(head(OK.length).replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n'));
+    await waitFor('the request to be taken on', () => text().includes('100 Continue'));
+    // The spool closes first here, as it would when the body comes late in a stop.
+    await agent.spool.close();
+    socket.write(OK);
+    await waitFor('an answer', () => text().includes('AGENT_STOPPING'));
+    expect(statuses(text())).toEqual([100, 503]);
+    expect(text().toLowerCase()).toContain('retry-after: 5\r\n');
+  });
+});
