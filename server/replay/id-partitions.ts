@@ -1,4 +1,4 @@
-import type { IdHash } from './id-hash.ts';
+import type { IdHash } from '../../sla/lines/id-hash.ts';
 import { IdMemory } from './id-memory.ts';
 
 /** By the first six bits of the hash. */

@@ -1,5 +1,5 @@
 import type { Cause } from '../../sla/cause.ts';
-import type { IdHash } from './id-hash.ts';
+import type { IdHash } from '../../sla/lines/id-hash.ts';
 
 /**
  * What a replay needs of one outcome of its service. One object is filled again for every line, because

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { CAUSES, type Cause } from '../../sla/cause.ts';
 import { type CauseLookup, causeOf } from '../../sla/causes.ts';
+import { SLACK_BYTES } from '../../sla/lines/byte-text.ts';
+import { IdHash } from '../../sla/lines/id-hash.ts';
+import { FIELD, LineReader, UNUSUAL } from '../../sla/lines/line-reader.ts';
 import { type Outcome, type OutcomeFault, parseOutcomeText, SERVICE_PATTERN } from '../../sla/outcome.ts';
-import { SLACK_BYTES } from './byte-text.ts';
-import { IdHash } from './id-hash.ts';
-import { FIELD, LineReader, UNUSUAL } from './line-reader.ts';
 import { ScannedOutcome } from './scanned-outcome.ts';
 
 /** Bytes of one line, without its line feed; a longer one is a fault, and is skipped without being kept. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IdHash } from '../../server/replay/id-hash.ts';
 import { IdMemory } from '../../server/replay/id-memory.ts';
 import { IdPartitions } from '../../server/replay/id-partitions.ts';
+import { IdHash } from '../../sla/lines/id-hash.ts';
 import { seededRandom } from '../support/random.ts';
 
 const NOON_MINUTE = Date.UTC(2026, 10, 3, 12) / 60_000;

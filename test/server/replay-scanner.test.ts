@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IdHash } from '../../server/replay/id-hash.ts';
 import { LINE_BYTES_MAX, Scanner, type ScanSink } from '../../server/replay/scanner.ts';
 import { CAUSES } from '../../sla/cause.ts';
 import { causeOf, createCauseLookup } from '../../sla/causes.ts';
+import { IdHash } from '../../sla/lines/id-hash.ts';
 import { parseOutcome } from '../../sla/outcome.ts';
 
 const lookup = createCauseLookup();

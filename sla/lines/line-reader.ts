@@ -1,5 +1,5 @@
-import { CAUSES } from '../../sla/cause.ts';
-import { OUTCOME_LIMITS } from '../../sla/outcome.ts';
+import { CAUSES } from '../cause.ts';
+import { OUTCOME_LIMITS } from '../outcome.ts';
 import { ABSENT, isWordAt, labelEnd, plainEnd, wordOf } from './byte-text.ts';
 import { IdHash } from './id-hash.ts';
 import { InstantReader } from './instant-reader.ts';
