@@ -4,6 +4,7 @@ import type { Exclusion } from '../sla/exclusion.ts';
 import { readOrMakeAgentToken } from './app/agent-token.ts';
 import { createDaemonAlerting } from './app/alerting.ts';
 import { createClosing } from './app/closing.ts';
+import { Grants } from './app/grants.ts';
 import { observeIngest } from './app/ingest-observer.ts';
 import { ServiceList } from './app/known-services.ts';
 import { openLate } from './app/late-store.ts';
@@ -97,6 +98,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
         areMetricsOpen: of.metrics.open,
       });
     let access = accessOf(config);
+    const grants = new Grants(() => access);
     const termsOf = (service: string) => configuredTermsOf(config, service);
     const metrics = new DaemonMetrics({ version: VERSION, caps: config.limits });
     for (const warning of config.warnings) log.warn(warning);
@@ -173,12 +175,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
     undo.push('ingest', () => ingest.stop());
     const gateway = createGateway({
       ingest,
-      authenticate: (secret) => {
-        const token = access.agentOf(secret);
-        if (!token) return null;
-        const services = token.services === 'all' ? 'all' : new Set(token.services);
-        return { agentLabel: token.name, services };
-      },
+      authenticate: grants.authenticate,
       storeId: () => store.storeId(),
       limits: connectionLimits(config),
       observer: { refused: (reason) => metrics.connectionsRefused.add({ reason }) },
@@ -282,6 +279,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
       if (alerting !== former) void former.stop();
       if (!options.log) log.level = config.log.level;
+      gateway.recheck(grants.holds);
       book.useFiles(config.exclusions);
       evaluator.poke(known.services());
       metrics.configReloads.add({ result: 'applied' });

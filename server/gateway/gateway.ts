@@ -5,7 +5,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { SUBPROTOCOL } from '../../protocol/limits.ts';
 import { admit, Occupancy, type Refusal, refuseUpgrade } from './admission.ts';
 import { AgentSocket, Connection, type ConnectionContext } from './connection.ts';
-import { completeLimits, type GatewayOptions } from './options.ts';
+import { completeLimits, type GatewayOptions, type Grant } from './options.ts';
 import { OwedAcks } from './owed-acks.ts';
 import { startRounds } from './rounds.ts';
 import { Turns } from './turns.ts';
@@ -28,6 +28,8 @@ export interface Gateway {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Agents that are connected and have said hello, by service. */
   connectedAgents(): ReadonlyMap<string, number>;
+  /** Ends the connections whose grant does not hold any more; their agents keep what is not acknowledged. */
+  recheck(holds: (grant: Grant) => boolean): void;
   /**
    * Sends every agent away: no new connections, what was received is applied and acknowledged, then the
    * connections are closed (1012). What is left at the deadline is cut; nothing acknowledged is lost.
@@ -136,6 +138,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     connectedAgents: () => agents,
+
+    recheck: (holds) => {
+      for (const connection of connections) {
+        if (holds(connection.grant)) continue;
+        connection.close('forbidden', 'the token was withdrawn or changed', 'revoked');
+      }
+    },
 
     drain: async ({ deadlineMs }) => {
       const deadlineAtMs = performance.now() + deadlineMs;

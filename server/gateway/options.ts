@@ -24,6 +24,7 @@ export type RefusalReason =
   | 'bad-frame'
   | 'too-big'
   | 'forbidden-service'
+  | 'revoked'
   | 'fenced'
   | 'conflict'
   | 'credit'

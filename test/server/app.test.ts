@@ -386,6 +386,24 @@ describe('reload', () => {
     expect((await daemon.write('DELETE', '/api/v1/exclusions/x')).status).toBe(401);
   });
 
+  it('a token that is withdrawn or changed ends its agents, and no others', async () => {
+    const daemon = await boot();
+    const other = 'another-agent-secret';
+    const edge = { name: 'edge', role: 'agent', token: AGENT_TOKEN };
+    const second = { name: 'second', role: 'agent', token: other };
+    daemon.daemon.reload(await daemon.config({ tokens: [edge, second] }));
+    const agent = await agentOf(daemon);
+    const { agent: stays } = await RawAgent.greet(daemon.daemon.port, {}, other);
+    daemon.daemon.reload(await daemon.config({ tokens: [second] }));
+    expect(await agent.closed).toMatchObject({ code: 4403, reason: 'the token was withdrawn or changed' });
+    stays.send(stays.batch(1));
+    await stays.acknowledged(1);
+    daemon.daemon.reload(await daemon.config({ tokens: [edge, { ...second, services: ['globex'] }] }));
+    expect(await stays.closed).toMatchObject({ code: 4403 });
+    const metrics = samples(await (await daemon.get('/metrics')).text());
+    expect(metrics.get('roomwatch_connections_refused_total{reason="revoked"}')).toBe(2);
+  });
+
   it('a bad one is refused with its faults in the log, and the old one stays', async () => {
     const daemon = await boot();
     const loaded = await daemon.config({ log: { level: 'loud' } });

@@ -1,0 +1,34 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Grant } from '../gateway/options.ts';
+import type { Access, Token } from '../http/access.ts';
+
+/** What agents may do by the tokens in force: one grant for each token, however many agents connect with it. */
+export class Grants {
+  private readonly access: () => Access;
+  private readonly byToken = new WeakMap<Token, Grant>();
+  private readonly tokens = new WeakMap<Grant, Token>();
+
+  /** @param access  as configured now */
+  constructor(access: () => Access) {
+    this.access = access;
+  }
+
+  /** @returns null when agents may not connect with this secret */
+  readonly authenticate = (secret: string): Grant | null => {
+    const token = this.access().agentOf(secret);
+    if (!token) return null;
+    const known = this.byToken.get(token);
+    if (known) return known;
+    const services = token.services === 'all' ? 'all' : new Set(token.services);
+    const grant: Grant = { agentLabel: token.name, services };
+    this.byToken.set(token, grant);
+    this.tokens.set(grant, token);
+    return grant;
+  };
+
+  /** Whether its token would still be given the same. */
+  readonly holds = (grant: Grant): boolean => {
+    const token = this.tokens.get(grant);
+    return token !== undefined && isDeepStrictEqual(this.access().agentOf(token.secret), token);
+  };
+}
