@@ -1,5 +1,6 @@
 import { nearestWord } from '../sla/nearest.ts';
 import { quote } from '../sla/text.ts';
+import { backupCommand } from './commands/backup.ts';
 import { checkConfigCommand } from './commands/check-config.ts';
 import { type Command, type CommandIo, EXIT, type ExitCode } from './commands/command.ts';
 import { explainCommand } from './commands/explain.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   verifyCommand,
   termsCommand,
   testNotifyCommand,
+  backupCommand,
 ];
 
 /** `roomwatch ARGS`. The answer goes to stdout, everything else to stderr. */

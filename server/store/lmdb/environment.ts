@@ -57,7 +57,8 @@ const NAMES = [
   'settledOrder',
 ] as const;
 const CALLBACKS = 'callbacks';
-const FILE = 'roomwatch.mdb';
+/** All of the books, in their directory. */
+export const BOOKS_FILE = 'roomwatch.mdb';
 
 /** @throws StoreFault STORE_MISSING when there is nothing to read, STORE_DAMAGED or STORE_UNSUITABLE when it cannot be opened */
 export function openEnvironment(directory: string, isReadOnly: boolean): Environment {
@@ -75,7 +76,7 @@ export function openEnvironment(directory: string, isReadOnly: boolean): Environ
 }
 
 function openDatabases(directory: string, isReadOnly: boolean): Environment {
-  const path = join(directory, FILE);
+  const path = join(directory, BOOKS_FILE);
   if (isReadOnly) assertPresent(path, directory);
   else mkdirSync(directory, { recursive: true });
   assertBooks(path);

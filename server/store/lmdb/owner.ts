@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreFault } from '../errors.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, openEnvironment } from './environment.ts';
 import { isAlive, isComparable, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /*
@@ -56,6 +56,16 @@ export async function takeOwnership(environment: Environment): Promise<Ownership
       });
     },
   };
+}
+
+/** Makes a copy of the books nobody's: whoever had the original may live on beside it. */
+export async function forgetOwner(directory: string): Promise<void> {
+  const { root, meta } = openEnvironment(directory, false);
+  try {
+    root.transactionSync(() => meta.removeSync(KEY));
+  } finally {
+    await root.close();
+  }
 }
 
 /** @returns false when the owner may still live: either its file is touched again, or it grows stale */
