@@ -1,20 +1,19 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cell } from '../../protocol/frame.ts';
 import { Tally } from '../tally.ts';
-import { idKey } from './id-memory.ts';
+import { ID_BYTES, type IdKey, IdSet } from './id-memory.ts';
 import type { FilePosition } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 
-const ID_BYTES = 8;
+/** That an id takes in memory while it waits, in a set that is a quarter full at the least. */
+const ID_SET_BYTES = 4 * ID_BYTES;
 const NOTHING_TO_WAIT_FOR = Promise.resolve();
 
 /** Outcomes that become durable together. */
 export interface Group {
   readonly tally: Tally;
   readonly clockOffsetMs: number | null;
-  /** service and id, exact */
-  readonly ids: Set<string>;
-  readonly idKeys: Buffer[];
+  readonly ids: IdSet;
   readonly positions: Map<string, FilePosition>;
   readonly durable: Promise<void>;
   settle(error?: unknown): void;
@@ -50,18 +49,16 @@ export class GroupCommit {
   }
 
   /** An id that is on its way; it is not yet in the memory of ids. */
-  has(service: string, id: string): boolean {
-    const key = `${service}\u0000${id}`;
-    return this.#writing?.ids.has(key) === true || this.#waiting.some((group) => group.ids.has(key));
+  has(id: IdKey): boolean {
+    if (this.#writing?.ids.has(id)) return true;
+    for (const { ids } of this.#waiting) if (ids.has(id)) return true;
+    return false;
   }
 
-  add(cell: Cell, id: string | undefined, clockOffsetMs: number | null): void {
+  add(cell: Cell, id: IdKey | undefined, clockOffsetMs: number | null): void {
     const group = this.#groupFor(clockOffsetMs);
     group.tally.add(cell);
-    if (id !== undefined) {
-      group.ids.add(`${cell.service}\u0000${id}`);
-      group.idKeys.push(idKey(cell.service, id));
-    }
+    if (id !== undefined) group.ids.add(id);
   }
 
   /**
@@ -153,8 +150,7 @@ function newGroup(clockOffsetMs: number | null): Group {
   return {
     tally: new Tally(),
     clockOffsetMs,
-    ids: new Set(),
-    idKeys: [],
+    ids: new IdSet(),
     positions: new Map(),
     durable,
     settle,
@@ -162,5 +158,5 @@ function newGroup(clockOffsetMs: number | null): Group {
 }
 
 function bytesOf(group: Group): number {
-  return group.tally.bytes + group.ids.size * (ID_BYTES + 200);
+  return group.tally.bytes + group.ids.size * ID_SET_BYTES;
 }

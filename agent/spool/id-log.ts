@@ -2,13 +2,12 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
-import type { IdMemory } from './id-memory.ts';
+import { ID_BYTES, type IdMemory, readIdKey } from './id-memory.ts';
 import { encodeRecord, RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
 import { readDamaged } from './segment-index.ts';
 import { SegmentLog } from './segment-log.ts';
 
-const ID_BYTES = 8;
 const RECORD_IDS = 50_000;
 const SEGMENT_BYTES = 1024 * 1024;
 
@@ -110,6 +109,6 @@ export class IdLog {
 
 export function rememberIds(memory: IdMemory, ids: Buffer, atMs: number): void {
   for (let at = 0; at + ID_BYTES <= ids.length; at += ID_BYTES) {
-    memory.add(ids.subarray(at, at + ID_BYTES), atMs);
+    memory.add(readIdKey(ids, at), atMs);
   }
 }

@@ -1,6 +1,14 @@
-import { hash } from 'node:crypto';
+import { IdHash } from '../../sla/lines/id-hash.ts';
 
 const GENERATIONS = 8;
+export const ID_BYTES = 8;
+
+/** 64 bits that stand for an id of a service. */
+export interface IdKey {
+  /** Unsigned integers of 32 bits. */
+  high: number;
+  low: number;
+}
 
 /**
  * Remembers ids for a bounded time and number, so that a repeated report counts once.
@@ -12,27 +20,27 @@ const GENERATIONS = 8;
 export class IdMemory {
   readonly #capacity: number;
   readonly #spanMs: number;
-  readonly #generations: Generation[] = [];
+  readonly #generations: { readonly sinceMs: number; readonly ids: IdSet }[] = [];
 
   constructor({ count, spanMs }: { count: number; spanMs: number }) {
     this.#capacity = Math.ceil(count / GENERATIONS);
     this.#spanMs = spanMs;
   }
 
-  /** @param key eight bytes, see `idKey` */
-  has(key: Buffer): boolean {
-    return this.#generations.some((generation) => generation.has(key));
+  has(key: IdKey): boolean {
+    for (const { ids } of this.#generations) if (ids.has(key)) return true;
+    return false;
   }
 
-  add(key: Buffer, nowMs: number): void {
+  add(key: IdKey, nowMs: number): void {
     let newest = this.#generations.at(-1);
     const isOld = newest !== undefined && nowMs - newest.sinceMs >= this.#spanMs / GENERATIONS;
-    if (!newest || newest.count >= this.#capacity || isOld) {
-      newest = new Generation(nowMs);
+    if (!newest || newest.ids.size >= this.#capacity || isOld) {
+      newest = { sinceMs: nowMs, ids: new IdSet() };
       this.#generations.push(newest);
       this.forget(nowMs);
     }
-    newest.add(key);
+    newest.ids.add(key);
   }
 
   forget(nowMs: number): void {
@@ -45,36 +53,49 @@ export class IdMemory {
 }
 
 /** Open addressing over pairs of 32 bits, at most half full; grows by doubling. 0/0 marks a free slot. */
-class Generation {
-  readonly sinceMs: number;
-  #slots: Uint32Array;
-  count = 0;
+export class IdSet {
+  #slots = new Uint32Array(2 * 256);
+  #size = 0;
 
-  constructor(sinceMs: number) {
-    this.sinceMs = sinceMs;
-    this.#slots = new Uint32Array(2 * 1_024);
+  get size(): number {
+    return this.#size;
   }
 
-  has(key: Buffer): boolean {
-    const [high, low] = pairOf(key);
-    const slot = this.#slotOf(high, low);
+  has(key: IdKey): boolean {
+    const slot = this.#slotOf(key.high, lowOf(key));
     return this.#slots[slot] !== 0 || this.#slots[slot + 1] !== 0;
   }
 
-  add(key: Buffer): void {
-    if (this.count * 4 >= this.#slots.length) this.#grow();
-    const [high, low] = pairOf(key);
-    const slot = this.#slotOf(high, low);
-    if (this.#slots[slot] === 0 && this.#slots[slot + 1] === 0) this.count += 1;
-    this.#slots[slot] = high;
+  add(key: IdKey): void {
+    if (this.#size * 4 >= this.#slots.length) this.#grow();
+    const low = lowOf(key);
+    const slot = this.#slotOf(key.high, low);
+    if (this.#slots[slot] !== 0 || this.#slots[slot + 1] !== 0) return;
+    this.#size += 1;
+    this.#slots[slot] = key.high;
     this.#slots[slot + 1] = low;
   }
 
+  /** All of them, eight bytes each, in no order. */
+  bytes(): Buffer {
+    const bytes = Buffer.allocUnsafe(this.#size * ID_BYTES);
+    let end = 0;
+    for (let slot = 0; slot < this.#slots.length; slot += 2) {
+      const [high, low] = [this.#slots[slot]!, this.#slots[slot + 1]!];
+      if (high === 0 && low === 0) continue;
+      bytes.writeUInt32LE(high, end);
+      bytes.writeUInt32LE(low, end + 4);
+      end += ID_BYTES;
+    }
+    return bytes;
+  }
+
   #slotOf(high: number, low: number): number {
-    const pairs = this.#slots.length / 2;
-    for (let pair = low % pairs; ; pair = (pair + 1) % pairs) {
-      const slot = pair * 2;
-      const [a, b] = [this.#slots[slot], this.#slots[slot + 1]];
+    const slots = this.#slots;
+    // A power of two, so that the rest is a mask.
+    const mask = slots.length - 1;
+    for (let slot = (low << 1) & mask; ; slot = (slot + 2) & mask) {
+      const [a, b] = [slots[slot], slots[slot + 1]];
       if ((a === high && b === low) || (a === 0 && b === 0)) return slot;
     }
   }
@@ -92,12 +113,41 @@ class Generation {
   }
 }
 
-function pairOf(key: Buffer): [number, number] {
-  const [high, low] = [key.readUInt32LE(0), key.readUInt32LE(4)];
-  return high === 0 && low === 0 ? [0, 1] : [high, low];
+/** A key of zeros would be a free slot. */
+function lowOf({ high, low }: IdKey): number {
+  return high === 0 && low === 0 ? 1 : low;
 }
 
-/** Eight bytes that stand for an id of a service; the same id of another service is another outcome. */
-export function idKey(service: string, id: string): Buffer {
-  return hash('sha256', `${service}\u0000${id}`, 'buffer').subarray(0, 8);
+/** Services whose salt is kept. */
+const SALTS_MAX = 1_000;
+
+/** Makes the eight bytes that stand for an id of a service; the same id of another service is another outcome. */
+export class IdKeys {
+  readonly #hash = new IdHash();
+  readonly #salts = new Map<string, IdKey>();
+
+  of(service: string, id: string): IdKey {
+    this.#hash.ofText(id);
+    return this.ofHash(service, this.#hash);
+  }
+
+  /** @param hash of the id's text */
+  ofHash(service: string, { a, b }: Pick<IdHash, 'a' | 'b'>): IdKey {
+    const { high, low } = this.#salts.get(service) ?? this.#salt(service);
+    // Multiplied by something odd, so that no two ids of a service become one.
+    return { high: (Math.imul(a, high | 1) ^ low) >>> 0, low: (Math.imul(b, low | 1) ^ high) >>> 0 };
+  }
+
+  #salt(service: string): IdKey {
+    const hash = new IdHash();
+    hash.ofText(service);
+    const salt = { high: hash.a, low: hash.b };
+    if (this.#salts.size >= SALTS_MAX) this.#salts.clear();
+    this.#salts.set(service, salt);
+    return salt;
+  }
+}
+
+export function readIdKey(ids: Buffer, at: number): IdKey {
+  return { high: ids.readUInt32LE(at), low: ids.readUInt32LE(at + 4) };
 }

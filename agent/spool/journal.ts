@@ -16,7 +16,7 @@ export class Journal {
   readonly #idLog: IdLog;
   readonly #closed: JournalSegment[];
   #number: number;
-  #open: { segment: OpenSegment; ids: Buffer[]; lastOpenSeq: number } | undefined;
+  #open: { segment: OpenSegment; ids: ByteList; lastOpenSeq: number } | undefined;
 
   constructor(options: {
     readonly disk: Disk;
@@ -53,7 +53,7 @@ export class Journal {
     const bytes = Buffer.concat(records.map(encodeRecord));
     await this.#write(bytes, { number, before, nowMs });
     this.#open!.lastOpenSeq = group.totals.openSeq;
-    if (group.ids.length > 0) this.#open!.ids.push(group.ids);
+    this.#open!.ids.append(group.ids);
   }
 
   /** Writes the totals alone, so that a new segment stands for everything before it. */
@@ -76,7 +76,8 @@ export class Journal {
 
   /** Keeps all ids elsewhere, for a journal that will not be read again. */
   async handOverIds(nowMs: number): Promise<void> {
-    const ids = [...this.#closed.map((segment) => segment.ids), ...(this.#open?.ids ?? [])];
+    const open = this.#open?.ids.bytes ?? Buffer.alloc(0);
+    const ids = [...this.#closed.map((segment) => segment.ids), open];
     await this.#idLog.append(Buffer.concat(ids), nowMs);
   }
 
@@ -93,14 +94,35 @@ export class Journal {
     const segment = await this.#log.append(bytes, start);
     if (this.#open?.segment.ordinal === segment.ordinal) return;
     this.#closeOpen();
-    this.#open = { segment, ids: [], lastOpenSeq: before.openSeq };
+    this.#open = { segment, ids: new ByteList(), lastOpenSeq: before.openSeq };
   }
 
   #closeOpen(): void {
     if (!this.#open) return;
     const { segment, ids, lastOpenSeq } = this.#open;
     const { path, ordinal, bytes } = segment;
-    this.#closed.push({ path, ordinal, bytes, lastOpenSeq, ids: Buffer.concat(ids) });
+    this.#closed.push({ path, ordinal, bytes, lastOpenSeq, ids: ids.bytes });
     this.#open = undefined;
+  }
+}
+
+/** Bytes kept for long in one piece: thousands of small buffers would each hold on to a page of others. */
+class ByteList {
+  #bytes = Buffer.allocUnsafeSlow(0);
+  #length = 0;
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  append(bytes: Buffer): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, length));
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    bytes.copy(this.#bytes, this.#length);
+    this.#length = length;
   }
 }

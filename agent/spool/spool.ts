@@ -10,7 +10,7 @@ import { keepDeadLetter } from './dead-letters.ts';
 import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import { type IdLog, rememberIds } from './id-log.ts';
-import { type IdMemory, idKey } from './id-memory.ts';
+import { type IdKey, IdKeys, type IdMemory } from './id-memory.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { OpenBatch } from './open-batch.ts';
@@ -45,6 +45,7 @@ export class Spool {
   readonly #disk: Disk;
   readonly #serial = new Serial();
   readonly #groups: GroupCommit;
+  readonly #idKeys = new IdKeys();
   readonly #memory: IdMemory;
   readonly #idLog: IdLog;
   readonly #release: () => Promise<void>;
@@ -176,9 +177,28 @@ export class Spool {
     const { service } = outcome;
     if (!this.#admits(service)) return 'too-many-services';
     this.#callbacksOnly.delete(service);
-    if (id !== undefined && this.#isKnown(service, id)) return 'repeated';
-    const minute = Math.floor((startedAtMs + (this.#clockOffsetMs ?? 0)) / MINUTE_MS);
-    this.#groups.add({ ...outcome, minute }, id, this.#clockOffsetMs);
+    const key = id === undefined ? undefined : this.#idKeys.of(service, id);
+    if (key !== undefined && this.#isKnown(key)) return 'repeated';
+    this.#groups.add({ ...outcome, minute: this.#minuteOf(startedAtMs) }, key, this.#clockOffsetMs);
+    return 'accepted';
+  }
+
+  /**
+   * The same of an outcome whose id was hashed where it was read; see `IdHash`.
+   * @param outcome its labels, which may be those of others
+   */
+  acceptHashed(
+    outcome: Omit<Cell, 'minute' | 'n'>,
+    { startedAtMs, count, id }: { startedAtMs: number; count: number; id: { a: number; b: number } },
+  ): Acceptance {
+    const { service, region, platform, result, cause, code } = outcome;
+    if (!this.#admits(service)) return 'too-many-services';
+    this.#callbacksOnly.delete(service);
+    const key = this.#idKeys.ofHash(service, id);
+    if (this.#isKnown(key)) return 'repeated';
+    const minute = this.#minuteOf(startedAtMs);
+    const cell = { service, minute, region, platform, result, cause, code, n: count };
+    this.#groups.add(cell, key, this.#clockOffsetMs);
     return 'accepted';
   }
 
@@ -204,10 +224,11 @@ export class Spool {
     const wasKnown = this.#services.has(service);
     if (!this.#admits(service)) return 'too-many-services';
     if (!wasKnown) this.#callbacksOnly.add(service);
-    if (this.#isKnown(service, id)) return 'repeated';
+    const key = this.#idKeys.of(service, id);
+    if (this.#isKnown(key)) return 'repeated';
     const minute = Math.floor(atMs / MINUTE_MS);
     const labels = { region: '', platform: '', cause: '', code: '' } as const;
-    this.#groups.add({ service, minute, ...labels, result: measure, n: 1 }, id, this.#clockOffsetMs);
+    this.#groups.add({ service, minute, ...labels, result: measure, n: 1 }, key, this.#clockOffsetMs);
     return 'accepted';
   }
 
@@ -219,8 +240,12 @@ export class Spool {
     return true;
   }
 
-  #isKnown(service: string, id: string): boolean {
-    return this.#groups.has(service, id) || this.#memory.has(idKey(service, id));
+  #isKnown(id: IdKey): boolean {
+    return this.#groups.has(id) || this.#memory.has(id);
+  }
+
+  #minuteOf(startedAtMs: number): number {
+    return Math.floor((startedAtMs + (this.#clockOffsetMs ?? 0)) / MINUTE_MS);
   }
 
   /** What `step` accepts becomes durable as a whole or not at all, as far as it fits; see `GroupCommit`. */
@@ -409,7 +434,7 @@ export class Spool {
     const positions = { ...this.#positions, ...Object.fromEntries(group.positions) };
     const before = this.#totals();
     const totals = { ...before, accepted: before.accepted + tally.outcomes, positions };
-    const ids = Buffer.concat(group.idKeys);
+    const ids = group.ids.bytes();
     await this.#parts.journal.append({ totals, clockOffsetMs, cells, ids }, { before, nowMs });
 
     this.#open.add(cells, clockOffsetMs);
