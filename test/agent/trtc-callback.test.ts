@@ -11,6 +11,8 @@ import { signatureOf } from '../../agent/intake/trtc-callback.ts';
 import { readTrtcEvent } from '../../agent/intake/trtc-event.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
+import { PoisonedDisk } from './spool/poisoned-disk.ts';
+import { Snapshot } from './spool/spool-folder.ts';
 
 /** As the vendor publishes it. */
 const VECTOR = {
@@ -172,15 +174,36 @@ describe('POST /v1/trtc/callback', () => {
     expect(cells.map((cell) => cell.minute * 60_000)).toEqual([atMs, atMs + 60_000]);
   });
 
-  it('answers only when the callback is on disk: a process that dies right after has not lost it', async () => {
-    await peer.stop();
-    await post(bodyOf());
-    // The journal, and not a sealed batch, which comes up to a second later.
-    expect(agent.spool.lastSealed).toBe(0);
-    const { spool } = agent;
-    expect(spool.acceptCallback({ service: 'acme', measure: 'left', atMs: 1, id: 'never committed' })).toBe(
-      'accepted',
-    );
+  it('answers when the callback is on disk: an agent that dies with its answer has not lost it', async () => {
+    await agent.stop(100);
+    // Nobody listens there, so that only the next agent delivers.
+    agent = await start({ server: 'ws://127.0.0.1:9' });
+    const body = bodyOf();
+    expect((await post(body)).status).toBe(200);
+    const died = Snapshot.take(join(folder, 'spool'));
+    await agent.stop(0);
+    died.restore();
+    agent = await start();
+    await waitFor('the callback', () => peer.callbacks().entered === 1);
+    expect((await post(body)).status).toBe(200);
+    expect(await results()).toEqual({ repeated: 1 });
+  });
+
+  it('answers 503 when the disk refuses it, and counts it when it is sent again', async () => {
+    await agent.stop(100);
+    const disk = new PoisonedDisk('poison');
+    agent = await start({
+      services: ['poison'],
+      trtcCallbacks: [{ sdkAppId: APP, service: 'poison', key: async () => VECTOR.key }],
+      disk,
+    });
+    await waitFor('the connection', () => agent.isConnected);
+    disk.failures = 2;
+    const body = bodyOf();
+    expect(await post(body)).toMatchObject({ status: 503, body: { error: { code: 'SPOOL_WRITE_FAILED' } } });
+    expect((await post(body)).status).toBe(200);
+    expect(await results()).toEqual({ SPOOL_WRITE_FAILED: 1, entered: 1 });
+    await waitFor('the callback', () => peer.callbacks().entered === 1);
   });
 
   it.each([
