@@ -89,10 +89,11 @@ export class DaemonMetrics implements IngestObserver {
 
   counted(service: string, region: string, platform: string, tallies: readonly number[]): void {
     const labels = this.bounds.bounded(service, region, platform);
-    this.entryAttempts.add(labels, tallies[MEASURE_INDEX.attempts] ?? 0);
-    // Zeros too: a series that appears at its first failure hides that failure from rate().
+    const isNew = this.entryAttempts.add(labels, tallies[MEASURE_INDEX.attempts] ?? 0);
     for (const cause of CAUSES) {
-      this.entryFailures.add({ ...labels, cause }, tallies[MEASURE_INDEX[cause]] ?? 0);
+      const failures = tallies[MEASURE_INDEX[cause]] ?? 0;
+      // Zeros too at first: a series that appears with its first failure hides that failure from rate().
+      if (failures > 0 || isNew) this.entryFailures.add({ ...labels, cause }, failures);
     }
   }
 

@@ -118,11 +118,16 @@ export class Gauge<S extends MetricSpec = MetricSpec> extends NumberFamily<S> {
 }
 
 export class Counter<S extends MetricSpec = MetricSpec> extends NumberFamily<S> {
-  /** @param by non-negative; 0 makes the series known, which lets `rate` see its first step */
-  add(labels: LabelsOf<S>, by = 1): void {
+  /**
+   * @param by non-negative; 0 makes the series known, which lets `rate` see its first step
+   * @returns whether it was not known before
+   */
+  add(labels: LabelsOf<S>, by = 1): boolean {
     if (!(by >= 0)) throw new RangeError(`${this.spec.name} cannot grow by ${by}`);
     const series = this.series(labels);
+    const isNew = series.value === undefined;
     this.write(series, (series.value ?? 0) + by);
+    return isNew;
   }
 }
 
