@@ -4,11 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type RunningAgent, startAgent } from '../../../agent/app.ts';
+import { type AgentOptions, type RunningAgent, startAgent } from '../../../agent/app.ts';
 import { launchBrowser } from '../../support/browser.ts';
 import { freePort } from '../../support/free-port.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type Peer, startPeer } from '../peer.ts';
+import { PoisonedDisk } from '../spool/poisoned-disk.ts';
 import { temporaryFolder } from '../spool/spool-folder.ts';
 import { startPageServer } from './page-server.ts';
 
@@ -44,7 +45,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function start(): Promise<void> {
+async function start(options: Partial<AgentOptions> = {}): Promise<void> {
   agent = await startAgent({
     server: peer.url,
     token: async () => 'token',
@@ -52,6 +53,7 @@ async function start(): Promise<void> {
     services: ['acme'],
     listen: { host: '127.0.0.1', port },
     origins: [`http://127.0.0.1:${pages.port}`],
+    ...options,
   });
 }
 
@@ -88,12 +90,16 @@ function counted(): Record<string, number> {
 }
 
 const isCounted = (what: Record<string, number>) =>
-  waitFor(JSON.stringify(what), async () => {
-    // Not only once a second, for which sixteen tests would wait.
-    await agent?.spool.seal();
-    expect(counted()).toEqual(what);
-    return true;
-  });
+  waitFor(
+    JSON.stringify(what),
+    async () => {
+      // Not only once a second, for which twenty tests would wait.
+      await agent?.spool.seal();
+      expect(counted()).toEqual(what);
+      return true;
+    },
+    { withinMs: 20_000 },
+  );
 
 describe('entries of TRTC', () => {
   it('are counted with the cause of each error, and the application sees what it saw before', async () => {
@@ -286,15 +292,19 @@ describe('an agent that is away', () => {
   it('gets everything once when it is back, also what it took without the page hearing of it', async () => {
     await start();
     await open({ intervalMs: 50 });
+    let hasTaken = false;
     // The agent takes the report; its answer is lost on the way.
     await page.route('**/v1/outcomes*', async (route) => {
       await route.fetch();
+      hasTaken = true;
       await route.abort();
     });
     await run('record', 2);
+    await waitFor('a report', () => hasTaken);
+    expect(await run<State>('state')).toMatchObject({ waiting: 2 });
+    await page.unrouteAll({ behavior: 'wait' });
     await isCounted({ 'web-v5 ok': 2 });
     await stop();
-    await page.unroute('**/v1/outcomes*');
     await run('record', 3);
     expect(await run('flush')).toBe(false);
     await start();
@@ -302,6 +312,20 @@ describe('an agent that is away', () => {
       withinMs: 20_000,
     });
     await isCounted({ 'web-v5 ok': 5 });
+  });
+
+  it('whose disk is full gets the report when it asked for it, and no sooner', async () => {
+    const disk = new PoisonedDisk('poison');
+    disk.failures = 2;
+    await start({ disk });
+    await open({ intervalMs: 50 });
+    const sentAtMs: number[] = [];
+    page.on('request', () => sentAtMs.push(performance.now()));
+    await run('record', 1, { platform: 'poison' });
+    await isCounted({ 'poison ok': 1 });
+    expect(sentAtMs).toHaveLength(2);
+    // Retry-After: 5, which a page of another origin can read.
+    expect((sentAtMs[1] ?? 0) - (sentAtMs[0] ?? 0)).toBeGreaterThan(4_900);
   });
 
   it('costs the newest outcomes when the buffer is full, and the network’s return is noticed', async () => {

@@ -27,7 +27,7 @@ export async function startPageServer(): Promise<{ readonly port: number; stop()
     platform: 'browser',
     external: ['roomwatch/browser'],
     logLevel: 'warn',
-    output: { file: join(folder, 'scenarios.js'), format: 'esm' },
+    output: { file: join(folder, 'scenarios.js'), format: 'esm', minify: true },
   });
   const scripts = new Map([
     ['/beacon.js', join(folder, 'beacon.js')],
