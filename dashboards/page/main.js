@@ -3,6 +3,7 @@
 import { showAlerts } from './alerts.js';
 import { ApiError, callJson } from './api.js';
 import { calendar } from './calendar.js';
+import { showCallbacks } from './callbacks.js';
 import { endMsOf, monthAfter, monthName, placeOf, startMsOf, zoneWords } from './contract-time.js';
 import { showDayTable } from './day-table.js';
 import { byId, byIdAs, fill } from './element.js';
@@ -125,6 +126,13 @@ function show({ reading, month, cells, exclusions, alerts }, currentMonth) {
         form.open(startMsOf(month, place) ?? 0, endMsOf(month, place + windows - 1) ?? 0),
     });
   });
+  redraw('callbacks', [of, JSON.stringify(reading.callbacks)], () =>
+    showCallbacks({
+      month,
+      callbacks: reading.callbacks,
+      onExclude: ({ from, to }) => form.open(Date.parse(from), Date.parse(to)),
+    }),
+  );
   redraw('alerts', [of, JSON.stringify(alerts)], () =>
     showAlerts({ month, alerts, onAcknowledge: acknowledge }),
   );

@@ -16,6 +16,9 @@ export interface Past {
 export interface MinutePast {
   readonly attempts: number;
   readonly failures?: Partial<Record<Cause, number>>;
+  /** What the vendor's callbacks told. */
+  readonly entered?: number;
+  readonly left?: number;
 }
 
 /**
@@ -39,17 +42,27 @@ async function writePast(facts: FactStore, { service, fromMinute, toMinute, minu
   for (let from = fromMinute; from < toMinute; from += APPLY_BOUNDS.alive) {
     const tallies = new Map<number, readonly number[]>();
     const alive = new Set<number>();
+    const callbacks = new Map<number, readonly number[]>();
     for (let at = from; at < Math.min(toMinute, from + APPLY_BOUNDS.alive); at += 1) {
       const happened = minute(at);
       if (happened === null) continue;
       alive.add(at);
-      const { attempts, failures = {} } = happened;
+      const { attempts, failures = {}, entered = 0, left = 0 } = happened;
       if (attempts > COUNTER_MAX) throw new Error(`${attempts} attempts do not fit a minute`);
       if (attempts > 0) tallies.set(at, [attempts, ...CAUSES.map((cause) => failures[cause] ?? 0)]);
+      if (entered + left > 0) callbacks.set(at, [entered, left]);
     }
     const cursors = [{ producerId, epoch, expectedSeq: seq, seq: seq + 1, digest: digestOf(seq + 1) }];
     const result = await facts.apply(
-      { service, cursors, tallies, alive, late: new Map(), origins: [] },
+      {
+        service,
+        cursors,
+        tallies,
+        alive,
+        late: new Map(),
+        origins: [],
+        ...(callbacks.size > 0 && { callbacks }),
+      },
       nowMs,
     );
     if (result.status !== 'applied') throw new Error(`the store answers ${result.status}`);
