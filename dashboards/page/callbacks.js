@@ -2,7 +2,7 @@
 // that a person decides about.
 
 import { localTime } from './contract-time.js';
-import { byId, element, faint, fill, linkButton } from './element.js';
+import { byId, faint, fill, linkButton } from './element.js';
 import { countText, plural, shareText } from './figures.js';
 
 /** @import { CallbackEvidence, Surge } from '../../sla/reading.ts' */
@@ -25,7 +25,6 @@ export function showCallbacks({ month, callbacks, onExclude }) {
   const earlier = callbacks.surges.length - rows.length;
   fill(
     box,
-    element('h3', {}, 'By the callbacks of the provider'),
     faint(coverageText(callbacks)),
     ...rows.map((surge) =>
       faint(
@@ -39,8 +38,8 @@ export function showCallbacks({ month, callbacks, onExclude }) {
 
 /** @param {CallbackEvidence} callbacks @returns {string} */
 export function coverageText({ entered, reported, coverage }) {
-  if (coverage === null) return 'They tell of users who left, and of none who entered.';
-  return `They tell of ${plural(entered, 'entry', 'entries')}; agents reported ${plural(reported, 'success', 'successes')} in the same minutes (${shareText(coverage)}).`;
+  if (coverage === null) return "The provider's callbacks tell of users who left, and of none who entered.";
+  return `The provider's callbacks tell of ${plural(entered, 'entry', 'entries')}; agents reported ${plural(reported, 'success', 'successes')} in the same minutes (${shareText(coverage)}).`;
 }
 
 /** @param {ContractMonth} month @param {Surge} surge @returns {string} */
