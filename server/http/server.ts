@@ -185,9 +185,12 @@ async function sendInPieces(sink: Writable, body: Iterable<string>): Promise<voi
     const hasRoom = sink.write(piece);
     piece = '';
     if (!hasRoom) await drained(sink);
-    else if (isDue) await turn();
+    if (isDue) {
+      // Also after a wait: a socket that took everything at once drains before the event loop has turned.
+      await turn();
+      sliceStartedAtMs = performance.now();
+    }
     if (sink.destroyed) return;
-    sliceStartedAtMs = performance.now();
   }
   sink.end(piece);
 }

@@ -9,6 +9,7 @@ import { backUpBooks } from '../../server/store/lmdb/backup.ts';
 import type { Reading } from '../../sla/reading.ts';
 import { AGENT_TOKEN, bootDaemon, type TestDaemon } from '../support/daemon.ts';
 import { freePort } from '../support/free-port.ts';
+import { startRedis } from '../support/redis.ts';
 import { runCommand } from '../support/run-command.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -22,12 +23,9 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-async function daemonOn(books: string, port = 0): Promise<TestDaemon> {
-  const daemon = await bootDaemon({
-    folder,
-    config: { listen: { port }, store: { directory: books } },
-  });
-  return daemon;
+function daemonOn(store: string | { readonly url: string }, port = 0): Promise<TestDaemon> {
+  const config = { listen: { port }, store: typeof store === 'string' ? { directory: store } : store };
+  return bootDaemon({ folder, config });
 }
 
 async function agentOf(port: number): Promise<RunningAgent> {
@@ -61,9 +59,9 @@ const attemptsOf = async (daemon: TestDaemon): Promise<number> => {
 };
 
 /** A daemon that has counted 100 outcomes of an agent. */
-async function withHundred() {
+async function withHundred(store: string | { readonly url: string } = 'books') {
   const port = await freePort();
-  const daemon = await daemonOn('books', port);
+  const daemon = await daemonOn(store, port);
   let isStopped = false;
   const stop = async () => {
     if (!isStopped) await daemon.stop();
@@ -115,6 +113,32 @@ describe('a backup of the embedded store', () => {
     const restored = await daemonOn('copied');
     undo.push(() => restored.stop());
     await waitFor('the books', async () => (await attemptsOf(restored)) === 100);
+  });
+});
+
+describe('a copy of the append-only file of Redis', () => {
+  it('made while it runs is restored by putting it back, and the agent sends what came after', {
+    timeout: 120_000,
+  }, async () => {
+    const redis = await startRedis({ aof: true, config: { 'maxmemory-policy': 'noeviction' } });
+    undo.push(() => redis.stop());
+    const { daemon, agent } = await withHundred({ url: redis.url });
+    const live = join(redis.directory, 'appendonlydir');
+    const copy = join(folder, 'appendonlydir');
+    await redis.command('CONFIG', 'SET', 'auto-aof-rewrite-percentage', '0');
+    expect(String(await redis.command('INFO', 'persistence'))).toContain('aof_rewrite_in_progress:0');
+    cpSync(live, copy, { recursive: true });
+    await report(agent, 50);
+    await waitFor('150 to be counted', async () => (await attemptsOf(daemon)) === 150);
+
+    await redis.kill9();
+    await rm(live, { recursive: true });
+    cpSync(copy, live, { recursive: true });
+    await redis.restart();
+    await report(agent, 7);
+    await waitFor('everything to be counted', async () => (await attemptsOf(daemon)) === 157, {
+      withinMs: 60_000,
+    });
   });
 });
 
