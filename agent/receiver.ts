@@ -1,13 +1,10 @@
 import type { Cell } from '../protocol/frame.ts';
-import { type CauseLookup, causeOf, codeLabel } from '../sla/causes.ts';
-import {
-  type Outcome,
-  type OutcomeFault,
-  type ParsedOutcome,
-  parseOutcome,
-  parseOutcomeText,
-} from '../sla/outcome.ts';
+import type { CauseLookup } from '../sla/causes.ts';
+import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText } from '../sla/outcome.ts';
 import type { Clock } from './clock.ts';
+import { Fold } from './intake/fold.ts';
+import type { HashedOutcomes } from './intake/hashed-outcomes.ts';
+import { outcomeLabels } from './labels.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Acceptance, Spool } from './spool/spool.ts';
 
@@ -22,6 +19,8 @@ export interface ReceiverOptions {
   /** For records that name no service. */
   readonly service?: string;
 }
+
+const ACCEPTED = { status: 'accepted' } as const;
 
 export type Received =
   | { readonly status: 'accepted' }
@@ -54,9 +53,22 @@ export class Receiver {
     return this.#take(parseOutcomeText(line, this.#defaults(clockGapMs)), source);
   }
 
+  /** Folds what is then given to `receiveCell`, by the same rules as the other ways. */
+  newFold(): Fold {
+    const { lookup, service, spool } = this.#options;
+    return new Fold({ lookup, service, clockOffset: () => spool.clockOffsetMs });
+  }
+
+  /** One of the outcomes whose labels a fold knows, and whose ids were hashed where they were read. */
+  receiveHashed(outcomes: HashedOutcomes, index: number, source: Source): Received {
+    const acceptance = this.#options.spool.acceptHashed(outcomes, index);
+    return this.#answer(acceptance, outcomes.labels[index]!.service, outcomes.counts[index]!, source);
+  }
+
   /** Outcomes that were folded already; see `Fold`. */
   receiveCell(cell: Cell, clockOffsetMs: number | null, source: Source): Received {
-    return this.#answer(this.#options.spool.acceptCell(cell, clockOffsetMs), cell, source);
+    const acceptance = this.#options.spool.acceptCell(cell, clockOffsetMs);
+    return this.#answer(acceptance, cell.service, cell.n, source);
   }
 
   #defaults(clockGapMs: number) {
@@ -73,15 +85,15 @@ export class Receiver {
     }
     const { outcome } = parsed;
     const cell = { ...outcomeLabels(outcome, lookup), n: outcome.count };
-    return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell, source);
+    return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell.service, cell.n, source);
   }
 
-  #answer(acceptance: Acceptance, { service, n }: Pick<Cell, 'service' | 'n'>, source: Source): Received {
+  #answer(acceptance: Acceptance, service: string, n: number, source: Source): Received {
     const { metrics } = this.#options;
     switch (acceptance) {
       case 'accepted':
         metrics.count('outcomesAccepted', n, source);
-        return { status: 'accepted' };
+        return ACCEPTED;
       case 'repeated':
         metrics.count('outcomesRepeated', n);
         return { status: 'repeated' };
@@ -96,13 +108,4 @@ export class Receiver {
       }
     }
   }
-}
-
-/** An outcome's labels in a cell. */
-export type OutcomeLabels = Omit<Cell, 'minute' | 'n'>;
-
-export function outcomeLabels(outcome: Outcome, lookup: CauseLookup): OutcomeLabels {
-  const { service, region, platform, result } = outcome;
-  const cause = result === 'ok' ? '' : causeOf(outcome, lookup);
-  return { service, region, platform, result, cause, code: codeLabel(outcome) };
 }

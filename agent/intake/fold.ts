@@ -2,7 +2,7 @@ import type { Cell } from '../../protocol/frame.ts';
 import type { CauseLookup } from '../../sla/causes.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { OUTCOME_LIMITS, parseOutcome } from '../../sla/outcome.ts';
-import { type OutcomeLabels, outcomeLabels } from '../receiver.ts';
+import { type OutcomeLabels, outcomeLabels } from '../labels.ts';
 import { Tally } from '../tally.ts';
 
 /** An outcome's fields as reported, of whatever types; see `parseOutcome`. */

@@ -1,5 +1,5 @@
 /** A line that is longer cannot be an outcome; it is dropped as it comes and reported once. */
-const LINE_BYTES = 64 * 1024;
+export const LINE_BYTES = 64 * 1024;
 
 export const TOO_LONG = `the line has more than ${LINE_BYTES} bytes; write one outcome a line`;
 

@@ -114,7 +114,8 @@ function isSince({ mtimeMs }: Predecessor, { writtenAtMs }: FilePosition): boole
   return mtimeMs >= Math.floor(writtenAtMs / 1_000) * 1_000;
 }
 
-const COMPRESSED = /\.(gz|zst|xz|bz2|lz4|Z)$/;
+/** Names of compressed files; only gzip can be read. */
+export const COMPRESSED = /\.(gz|zst|xz|bz2|lz4|Z)$/;
 const isCompressed = ({ name }: Sibling) => COMPRESSED.test(name);
 /** What log rotation puts after a name: .1, -20261123, .2026-11-23T02:00. */
 const MARK = /^[.-](\d[\d.:T-]*)$/;

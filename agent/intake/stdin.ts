@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { Receiver } from '../receiver.ts';
+import type { Received, Receiver } from '../receiver.ts';
 import type { Spool } from '../spool/spool.ts';
 import { FaultLog } from './fault-log.ts';
-import { LineSplitter, TOO_LONG } from './line-splitter.ts';
+import { TOO_LONG } from './line-splitter.ts';
+import { type FullLine, type Portion, StreamReader } from './stream-reader.ts';
 import { takeEach } from './take-each.ts';
 
 export interface StreamIntakeOptions {
@@ -27,24 +28,31 @@ export interface StreamResult {
 
 const RETRY_MS = 1_000;
 /** Lines taken before they are made durable together, unless the writer pauses. */
-const PORTION_LINES = 10_000;
+const PORTION_LINES = 50_000;
 const IDLE_MS = 20;
 
 /**
  * Reads outcomes as NDJSON from a stream until it ends. A bad line is counted and skipped. The stream is read
- * no faster than the disk takes it, and what the disk refused is tried again, as it cannot be read twice.
+ * no faster than the disk takes it, at most a portion ahead, and what the disk refused is tried again, as it
+ * cannot be read twice.
  */
 export async function readOutcomeStream(
   input: AsyncIterable<Buffer | string>,
   options: StreamIntakeOptions,
 ): Promise<StreamResult> {
   const faults = new FaultLog(options.log, () => options.clock.monotonicMs());
-  const splitter = new LineSplitter();
-  let lines = 0;
+  const reader = new StreamReader(options.receiver);
   let rejected = 0;
-  const take = async (texts: readonly (string | undefined)[]) => {
-    rejected += await takeUntilDurable(texts, lines, options, faults);
-    lines += texts.length;
+  let keeping: Promise<void> = Promise.resolve();
+  /** Lets the portion go to the disk once the one before is there. */
+  const keep = async () => {
+    await keeping;
+    if (reader.waitingLines === 0) return;
+    keeping = takeUntilDurable(reader.take(), options, faults).then((n) => {
+      rejected += n;
+    });
+    // It may fail while a chunk is awaited; whoever awaits it next sees that.
+    keeping.catch(() => {});
   };
   const iterator = input[Symbol.asyncIterator]();
   const next = () => {
@@ -53,70 +61,86 @@ export async function readOutcomeStream(
     chunk.catch(() => {});
     return chunk;
   };
-  let waiting: (string | undefined)[] = [];
   let chunk = next();
   try {
     for (;;) {
       // A writer that pauses waits for nothing; one that does not is taken in portions worth an fsync.
-      const got = waiting.length === 0 ? await chunk : await Promise.race([chunk, sleep(IDLE_MS)]);
+      const got = reader.waitingLines === 0 ? await chunk : await orIdle(chunk);
       if (got && !got.done) {
-        for (const { text } of splitter.push(Buffer.from(got.value))) waiting.push(text);
+        reader.push(typeof got.value === 'string' ? Buffer.from(got.value) : got.value);
         chunk = next();
-        if (waiting.length < PORTION_LINES) continue;
+        if (reader.waitingLines < PORTION_LINES) continue;
       }
-      const portion = waiting;
-      waiting = [];
-      await take(portion);
       if (got?.done) break;
+      await keep();
     }
   } catch (error) {
     // The stream broke off: the lines that came whole are taken all the same.
-    if (waiting.length > 0) await take(waiting);
-    if (splitter.halfBytes > 0)
-      options.log.warn({ line: lines + 1 }, 'the half line before the break is left out');
+    const isInLine = reader.isInLine;
+    await keep();
+    await keeping;
+    if (isInLine) options.log.warn({ line: reader.lines + 1 }, 'the half line before the break is left out');
     faults.close();
     throw error;
   }
-  const rest = splitter.rest();
-  const endedInLine = splitter.halfBytes > 0;
+  const endedInLine = reader.isInLine;
   if (endedInLine) {
-    options.log.warn({ line: lines + 1 }, 'the input ended inside a line; the last record may be cut off');
-    await take([rest]);
+    const line = reader.lines + 1;
+    options.log.warn({ line }, 'the input ended inside a line; the last record may be cut off');
+    reader.end();
   }
+  await keep();
+  await keeping;
   faults.close();
-  return { lines, rejected, endedInLine };
+  return { lines: reader.lines, rejected, endedInLine };
+}
+
+/** @returns undefined when nothing came for a while */
+async function orIdle<T>(chunk: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const idle = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), IDLE_MS);
+  });
+  try {
+    return await Promise.race([chunk, idle]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @returns lines refused */
 async function takeUntilDurable(
-  texts: readonly (string | undefined)[],
-  firstLine: number,
+  { lines, items, hashed }: Portion,
   { receiver, spool, metrics, log, signal }: StreamIntakeOptions,
   faults: FaultLog,
 ): Promise<number> {
   let rejected = 0;
-  /** @returns whether the line is on its way to the disk */
-  const receive = (index: number): boolean => {
-    const text = texts[index];
-    if (text?.trim() === '') return false;
-    const place = `line ${firstLine + index + 1}`;
-    if (text === undefined) {
-      rejected += 1;
-      metrics.count('outcomesRejected', 1, 'OUTCOME_NOT_JSON');
-      faults.report({ code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG }, place);
-      return false;
-    }
-    const received = receiver.receiveLine(text, 'stdin');
+  const receiveLine = ({ text }: FullLine): Received => {
+    if (text !== undefined) return receiver.receiveLine(text, 'stdin');
+    const fault = { code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG } as const;
+    metrics.count('outcomesRejected', 1, fault.code);
+    return { status: 'rejected', fault };
+  };
+  const receiveItem = (item: Portion['items'][number]): Received => {
+    if (typeof item === 'number') return receiver.receiveHashed(hashed, item, 'stdin');
+    return item.kind === 'line'
+      ? receiveLine(item)
+      : receiver.receiveCell(item.cell, item.clockOffsetMs, 'stdin');
+  };
+  /** @returns whether it is on its way to the disk */
+  const receive = (item: Portion['items'][number]): boolean => {
+    const received = receiveItem(item);
     if (received.status !== 'rejected') return true;
-    rejected += 1;
-    faults.report(received.fault, place);
+    const isLine = typeof item !== 'number' && item.kind === 'line';
+    rejected += typeof item !== 'number' && item.kind === 'cell' ? item.cell.n : 1;
+    faults.report(received.fault, isLine ? `line ${item.number}` : 'a line of the input');
     return false;
   };
-  let left: readonly number[] = [...texts.keys()];
+  let left = items;
   for (;;) {
     while (spool.refusal() !== undefined) {
       // What was read and not taken is lost to a stream that cannot be read twice: its writer must know.
-      if (signal.aborted) throw new Error(`stopped with ${left.length} lines that the spool did not take`);
+      if (signal.aborted) throw new Error(`stopped with up to ${lines} lines that the spool did not take`);
       await sleep(RETRY_MS / 10);
     }
     const { failed, error } = await takeEach(left, receive, spool);

@@ -18,12 +18,17 @@ export async function takeEach<T>(
   spool: Spool,
 ): Promise<TakenEach<T>> {
   const groups = new Map<Promise<void>, T[]>();
+  let last: { readonly durable: Promise<void>; readonly group: T[] } | undefined;
   for (const item of items) {
     if (!take(item)) continue;
     const durable = spool.commit();
-    const group = groups.get(durable);
-    if (group) group.push(item);
-    else groups.set(durable, [item]);
+    // Neighbours mostly share their group.
+    if (last?.durable !== durable) {
+      const group = groups.get(durable) ?? [];
+      groups.set(durable, group);
+      last = { durable, group };
+    }
+    last.group.push(item);
   }
   const settled = await Promise.allSettled(groups.keys());
   const members = [...groups.values()];

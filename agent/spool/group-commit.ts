@@ -1,19 +1,21 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cell } from '../../protocol/frame.ts';
 import { Tally } from '../tally.ts';
-import { ID_BYTES, type IdKey, IdSet } from './id-memory.ts';
+import { ID_BYTES, type IdKey, IdList, IdSet } from './id-memory.ts';
 import type { FilePosition } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 
-/** That an id takes in memory while it waits, in a set that is a quarter full at the least. */
-const ID_SET_BYTES = 4 * ID_BYTES;
+/** That an id takes in memory while it waits, in its group and in a set that is a quarter full at the least. */
+const WAITING_ID_BYTES = 6 * ID_BYTES;
+/** Ids of groups that are written by now are forgotten when there are so many. */
+const WRITTEN_IDS_MAX = 50_000;
 const NOTHING_TO_WAIT_FOR = Promise.resolve();
 
 /** Outcomes that become durable together. */
 export interface Group {
   readonly tally: Tally;
   readonly clockOffsetMs: number | null;
-  readonly ids: IdSet;
+  readonly ids: IdList;
   readonly positions: Map<string, FilePosition>;
   readonly durable: Promise<void>;
   settle(error?: unknown): void;
@@ -30,6 +32,8 @@ export interface Group {
 export class GroupCommit {
   readonly #write: (group: Group) => Promise<void>;
   #waiting: Group[] = [];
+  /** Of all groups that wait or are being written; those of written ones may still be among them. */
+  #ids = new IdSet();
   #writing: Group | undefined;
   #isRunning = false;
   /** What is added now belongs together. */
@@ -50,15 +54,15 @@ export class GroupCommit {
 
   /** An id that is on its way; it is not yet in the memory of ids. */
   has(id: IdKey): boolean {
-    if (this.#writing?.ids.has(id)) return true;
-    for (const { ids } of this.#waiting) if (ids.has(id)) return true;
-    return false;
+    return this.#ids.has(id);
   }
 
   add(cell: Cell, id: IdKey | undefined, clockOffsetMs: number | null): void {
     const group = this.#groupFor(clockOffsetMs);
     group.tally.add(cell);
-    if (id !== undefined) group.ids.add(id);
+    if (id === undefined) return;
+    group.ids.add(id);
+    this.#ids.add(id);
   }
 
   /**
@@ -104,23 +108,37 @@ export class GroupCommit {
     await nextTurn();
     while (this.#waiting.length > 0) {
       const restMs = this.#endedAtMs + SPOOL_BOUNDS.gatherMs - performance.now();
-      if (restMs > 0) await sleep(restMs);
+      // A group behind which others wait has no more company to wait for.
+      if (restMs > 0 && this.#waiting.length === 1) await sleep(restMs);
       const group = this.#waiting.shift()!;
       this.#writing = group;
       try {
         await this.#write(group);
         this.#writing = undefined;
+        this.#forgetWritten();
         group.settle();
       } catch (error) {
         this.#writing = undefined;
         const failed = [group, ...this.#waiting];
         this.#waiting = [];
+        this.#ids = new IdSet();
         for (const one of failed) one.settle(error);
       }
       this.#endedAtMs = performance.now();
     }
     // In the same step as the test above: who awaited the last group may add another in the next.
     this.#isRunning = false;
+  }
+
+  #forgetWritten(): void {
+    if (this.#ids.size === 0) return;
+    if (
+      this.#waiting.length > 0 &&
+      this.#ids.size < WRITTEN_IDS_MAX + this.#waiting.length * SPOOL_BOUNDS.togetherIds
+    )
+      return;
+    this.#ids = new IdSet();
+    for (const { ids } of this.#waiting) for (const id of ids) this.#ids.add(id);
   }
 
   #groupFor(clockOffsetMs: number | null): Group {
@@ -150,7 +168,7 @@ function newGroup(clockOffsetMs: number | null): Group {
   return {
     tally: new Tally(),
     clockOffsetMs,
-    ids: new IdSet(),
+    ids: new IdList(),
     positions: new Map(),
     durable,
     settle,
@@ -158,5 +176,5 @@ function newGroup(clockOffsetMs: number | null): Group {
 }
 
 function bytesOf(group: Group): number {
-  return group.tally.bytes + group.ids.size * ID_SET_BYTES;
+  return group.tally.bytes + group.ids.size * WAITING_ID_BYTES;
 }

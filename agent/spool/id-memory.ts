@@ -5,7 +5,7 @@ export const ID_BYTES = 8;
 
 /** 64 bits that stand for an id of a service. */
 export interface IdKey {
-  /** Unsigned integers of 32 bits. */
+  /** Integers of 32 bits. */
   high: number;
   low: number;
 }
@@ -20,7 +20,12 @@ export interface IdKey {
 export class IdMemory {
   readonly #capacity: number;
   readonly #spanMs: number;
-  readonly #generations: { readonly sinceMs: number; readonly ids: IdSet }[] = [];
+  readonly #generations: Generation[] = [];
+  /**
+   * For each remainder of ids, a bit for each generation that holds one with it: a new id, as most are, is told from
+   * nine tables of megabytes by one look. Made when there is more than one generation.
+   */
+  #holders: Uint16Array | undefined;
 
   constructor({ count, spanMs }: { count: number; spanMs: number }) {
     this.#capacity = Math.ceil(count / GENERATIONS);
@@ -28,7 +33,9 @@ export class IdMemory {
   }
 
   has(key: IdKey): boolean {
-    for (const { ids } of this.#generations) if (ids.has(key)) return true;
+    const holders = this.#holders?.[holderOf(key)] ?? ALL_PLACES;
+    if (holders === 0) return false;
+    for (const { ids, place } of this.#generations) if ((holders & place) !== 0 && ids.has(key)) return true;
     return false;
   }
 
@@ -36,25 +43,64 @@ export class IdMemory {
     let newest = this.#generations.at(-1);
     const isOld = newest !== undefined && nowMs - newest.sinceMs >= this.#spanMs / GENERATIONS;
     if (!newest || newest.ids.size >= this.#capacity || isOld) {
-      newest = { sinceMs: nowMs, ids: new IdSet() };
+      this.#forgetFor(nowMs, 1);
+      newest = { sinceMs: nowMs, ids: new IdSet(), place: this.#freePlace() };
       this.#generations.push(newest);
-      this.forget(nowMs);
+      if (this.#generations.length === 2) this.#holders = this.#findHolders();
     }
     newest.ids.add(key);
+    if (this.#holders) this.#holders[holderOf(key)]! |= newest.place;
   }
 
-  forget(nowMs: number): void {
+  /** Makes room for so many generations, and drops what is too old. */
+  #forgetFor(nowMs: number, more: number): void {
     // One generation more than the span asks for, because the oldest counts from its beginning.
     const isTooOld = () => nowMs - this.#generations[0]!.sinceMs > this.#spanMs * (1 + 1 / GENERATIONS);
-    while (this.#generations.length > GENERATIONS + 1 || (this.#generations.length > 0 && isTooOld())) {
-      this.#generations.shift();
+    while (this.#generations.length + more > PLACES || (this.#generations.length > 0 && isTooOld())) {
+      const { place } = this.#generations.shift()!;
+      const holders = this.#holders;
+      if (holders) for (let at = 0; at < holders.length; at += 1) holders[at]! &= ~place;
     }
   }
+
+  #freePlace(): number {
+    const used = this.#generations.reduce((sum, { place }) => sum | place, 0);
+    let place = 1;
+    while ((used & place) !== 0) place <<= 1;
+    return place;
+  }
+
+  #findHolders(): Uint16Array {
+    const holders = new Uint16Array(HOLDERS);
+    for (const { ids, place } of this.#generations) {
+      ids.forEach((key) => {
+        holders[holderOf(key)]! |= place;
+      });
+    }
+    return holders;
+  }
+}
+
+interface Generation {
+  readonly sinceMs: number;
+  readonly ids: IdSet;
+  /** Its bit among the holders. */
+  readonly place: number;
+}
+
+const PLACES = GENERATIONS + 1;
+const ALL_PLACES = (1 << PLACES) - 1;
+/** Twice as many as ids by default; a power of two. */
+const HOLDERS = 2 ** 21;
+
+/** By other bits than those that place a key in its table. */
+function holderOf({ high }: IdKey): number {
+  return high & (HOLDERS - 1);
 }
 
 /** Open addressing over pairs of 32 bits, at most half full; grows by doubling. 0/0 marks a free slot. */
 export class IdSet {
-  #slots = new Uint32Array(2 * 256);
+  #slots = new Int32Array(2 * 256);
   #size = 0;
 
   get size(): number {
@@ -76,18 +122,14 @@ export class IdSet {
     this.#slots[slot + 1] = low;
   }
 
-  /** All of them, eight bytes each, in no order. */
-  bytes(): Buffer {
-    const bytes = Buffer.allocUnsafe(this.#size * ID_BYTES);
-    let end = 0;
+  /** In no order; the key is good until the next call. */
+  forEach(visit: (key: IdKey) => void): void {
+    const key = { high: 0, low: 0 };
     for (let slot = 0; slot < this.#slots.length; slot += 2) {
-      const [high, low] = [this.#slots[slot]!, this.#slots[slot + 1]!];
-      if (high === 0 && low === 0) continue;
-      bytes.writeUInt32LE(high, end);
-      bytes.writeUInt32LE(low, end + 4);
-      end += ID_BYTES;
+      key.high = this.#slots[slot]!;
+      key.low = this.#slots[slot + 1]!;
+      if (key.high !== 0 || key.low !== 0) visit(key);
     }
-    return bytes;
   }
 
   #slotOf(high: number, low: number): number {
@@ -102,7 +144,7 @@ export class IdSet {
 
   #grow(): void {
     const old = this.#slots;
-    this.#slots = new Uint32Array(old.length * 2);
+    this.#slots = new Int32Array(old.length * 2);
     for (let at = 0; at < old.length; at += 2) {
       const [high, low] = [old[at]!, old[at + 1]!];
       if (high === 0 && low === 0) continue;
@@ -110,6 +152,39 @@ export class IdSet {
       this.#slots[slot] = high;
       this.#slots[slot + 1] = low;
     }
+  }
+}
+
+/** Ids in order, as the journal has them: eight bytes each. */
+export class IdList {
+  #pairs = new Int32Array(2 * 16);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add({ high, low }: IdKey): void {
+    const at = 2 * this.#size;
+    if (at === this.#pairs.length) {
+      const larger = new Int32Array(2 * at);
+      larger.set(this.#pairs);
+      this.#pairs = larger;
+    }
+    this.#pairs[at] = high;
+    this.#pairs[at + 1] = low;
+    this.#size += 1;
+  }
+
+  *[Symbol.iterator](): Iterator<IdKey> {
+    for (let at = 0; at < 2 * this.#size; at += 2)
+      yield { high: this.#pairs[at]!, low: this.#pairs[at + 1]! };
+  }
+
+  bytes(): Buffer {
+    const bytes = Buffer.allocUnsafe(this.#size * ID_BYTES);
+    for (let at = 0; at < 2 * this.#size; at += 1) bytes.writeInt32LE(this.#pairs[at]!, 4 * at);
+    return bytes;
   }
 }
 
@@ -128,14 +203,14 @@ export class IdKeys {
 
   of(service: string, id: string): IdKey {
     this.#hash.ofText(id);
-    return this.ofHash(service, this.#hash);
+    return this.ofHash(service, this.#hash.a, this.#hash.b);
   }
 
-  /** @param hash of the id's text */
-  ofHash(service: string, { a, b }: Pick<IdHash, 'a' | 'b'>): IdKey {
+  /** @param a,b the two halves of the hash of the id's text */
+  ofHash(service: string, a: number, b: number): IdKey {
     const { high, low } = this.#salts.get(service) ?? this.#salt(service);
     // Multiplied by something odd, so that no two ids of a service become one.
-    return { high: (Math.imul(a, high | 1) ^ low) >>> 0, low: (Math.imul(b, low | 1) ^ high) >>> 0 };
+    return { high: Math.imul(a, high | 1) ^ low, low: Math.imul(b, low | 1) ^ high };
   }
 
   #salt(service: string): IdKey {
@@ -149,5 +224,5 @@ export class IdKeys {
 }
 
 export function readIdKey(ids: Buffer, at: number): IdKey {
-  return { high: ids.readUInt32LE(at), low: ids.readUInt32LE(at + 4) };
+  return { high: ids.readInt32LE(at), low: ids.readInt32LE(at + 4) };
 }

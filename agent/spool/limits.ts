@@ -21,7 +21,7 @@ export const SPOOL_BOUNDS = {
   gatherMs: 5,
   /** Encoded cells of one group commit, and ids in it. */
   groupBytes: 64 * 1024,
-  groupIds: 8_000,
+  groupIds: 24_000,
   /** The same where outcomes belong together: cells of one batch, ids of one record. */
   togetherBytes: 120 * 1024,
   togetherIds: 32_000,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { type CallbackMeasure, MINUTE_MS } from '../../sla/facts.ts';
+import type { HashedOutcomes } from '../intake/hashed-outcomes.ts';
 import { Serial } from '../serial.ts';
 import { AckMarks } from './ack-marks.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
@@ -183,21 +184,15 @@ export class Spool {
     return 'accepted';
   }
 
-  /**
-   * The same of an outcome whose id was hashed where it was read; see `IdHash`.
-   * @param outcome its labels, which may be those of others
-   */
-  acceptHashed(
-    outcome: Omit<Cell, 'minute' | 'n'>,
-    { startedAtMs, count, id }: { startedAtMs: number; count: number; id: { a: number; b: number } },
-  ): Acceptance {
-    const { service, region, platform, result, cause, code } = outcome;
+  /** Takes one of the outcomes whose ids were hashed where they were read. */
+  acceptHashed({ labels, startedAtMs, counts, a, b }: HashedOutcomes, index: number): Acceptance {
+    const { service, region, platform, result, cause, code } = labels[index]!;
     if (!this.#admits(service)) return 'too-many-services';
     this.#callbacksOnly.delete(service);
-    const key = this.#idKeys.ofHash(service, id);
+    const key = this.#idKeys.ofHash(service, a[index]!, b[index]!);
     if (this.#isKnown(key)) return 'repeated';
-    const minute = this.#minuteOf(startedAtMs);
-    const cell = { service, minute, region, platform, result, cause, code, n: count };
+    const minute = this.#minuteOf(startedAtMs[index]!);
+    const cell = { service, minute, region, platform, result, cause, code, n: counts[index]! };
     this.#groups.add(cell, key, this.#clockOffsetMs);
     return 'accepted';
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Fold, type ReportedFields } from '../../agent/intake/fold.ts';
-import { outcomeLabels } from '../../agent/receiver.ts';
+import { outcomeLabels } from '../../agent/labels.ts';
 import { Tally } from '../../agent/tally.ts';
 import type { Cell } from '../../protocol/frame.ts';
 import { createCauseLookup } from '../../sla/causes.ts';

@@ -1,0 +1,89 @@
+import type { Cell } from '../../protocol/frame.ts';
+import type { IdHash } from '../../sla/lines/id-hash.ts';
+import type { Receiver } from '../receiver.ts';
+import type { Fold } from './fold.ts';
+import { HashedOutcomes } from './hashed-outcomes.ts';
+import { type LineSink, PlainLines, type PlainOutcome } from './plain-lines.ts';
+
+/** A line that is read in full when it is taken. */
+export interface FullLine {
+  readonly kind: 'line';
+  /** undefined for one that was too long. */
+  readonly text: string | undefined;
+  /** From 1. */
+  readonly number: number;
+}
+
+/** Many outcomes without an id. */
+export interface FoldedCell {
+  readonly kind: 'cell';
+  readonly cell: Cell;
+  readonly clockOffsetMs: number | null;
+}
+
+/** What was read of a stream, to be handed to the spool item by item; a number stands for an outcome with an id. */
+export interface Portion {
+  readonly lines: number;
+  readonly items: readonly (FullLine | FoldedCell | number)[];
+  readonly hashed: HashedOutcomes;
+}
+
+/** Gathers what is read from a stream until it is taken: most lines as a count in a cell. */
+export class StreamReader implements LineSink {
+  readonly #fold: Fold;
+  readonly #lines = new PlainLines(this);
+  #full: FullLine[] = [];
+  #hashed = new HashedOutcomes();
+  #takenLines = 0;
+
+  constructor(receiver: Receiver) {
+    this.#fold = receiver.newFold();
+  }
+
+  /** Lines read since the last `take`. */
+  get waitingLines(): number {
+    return this.#lines.lines - this.#takenLines;
+  }
+
+  /** Lines read so far. */
+  get lines(): number {
+    return this.#lines.lines;
+  }
+
+  get isInLine(): boolean {
+    return this.#lines.isInLine;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#lines.push(chunk);
+  }
+
+  /** Reads the unfinished line at the end as far as it goes. */
+  end(): void {
+    this.#lines.end();
+  }
+
+  take(): Portion {
+    const { cells, clockOffsetMs } = this.#fold.take();
+    const folded = cells.map((cell): FoldedCell => ({ kind: 'cell', cell, clockOffsetMs }));
+    const hashed = this.#hashed;
+    const items = [...folded, ...this.#full, ...hashed.labels.keys()];
+    const lines = this.waitingLines;
+    this.#full = [];
+    this.#hashed = new HashedOutcomes();
+    this.#takenLines = this.#lines.lines;
+    return { lines, items, hashed };
+  }
+
+  plain(outcome: PlainOutcome, id: IdHash | undefined): boolean {
+    if (id === undefined) return this.#fold.add(outcome, outcome.at);
+    const series = this.#fold.seriesOf(outcome);
+    if (series === undefined) return false;
+    this.#hashed.add(series.labels, outcome, id);
+    return true;
+  }
+
+  other(text: string | undefined): void {
+    if (text?.trim() !== '') this.#full.push({ kind: 'line', text, number: this.#lines.lines });
+  }
+}
