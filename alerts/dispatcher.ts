@@ -212,6 +212,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
+  /** One at a time: on a slow store sweeps must not pile up. */
+  function sweep(): void {
+    sweeping ??= pump().finally(() => {
+      sweeping = null;
+    });
+  }
+
   async function take(service: string): Promise<void> {
     const now = nowMs();
     const claimed = await ledger.claim({ service, nowMs: now, leaseMs, limit: CLAIM_LIMIT });
@@ -253,12 +260,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     start() {
-      sweeper ??= setInterval(() => {
-        // One at a time: on a slow store sweeps must not pile up.
-        sweeping ??= pump().finally(() => {
-          sweeping = null;
-        });
-      }, options.sweepMs);
+      // At once: what a daemon left behind that died here is late already.
+      sweep();
+      sweeper ??= setInterval(sweep, options.sweepMs);
     },
     pump,
     sendDirectly(announcements) {

@@ -5,6 +5,7 @@ import { read } from '../sla/read.ts';
 import { isDown, VERDICT_INDEX } from '../sla/verdict.ts';
 import { windowOf } from '../sla/window.ts';
 import type { Step } from './alert.ts';
+import { conditionsOf } from './conditions.ts';
 import type { Circumstances, Route } from './input.ts';
 import { type Announcement, decide } from './policy.ts';
 import { isRollingBelow } from './reading-facts.ts';
@@ -47,8 +48,9 @@ export function* rehearse(rehearsal: Rehearsal): Generator<readonly Announcement
     const boundaryMs = minute * MINUTE_MS;
     const said = policy.untilTimers(boundaryMs - 1);
     if (policy.isEntryFailing || calls.isFailingUntil(boundaryMs)) said.push(...policy.look(boundaryMs - 1));
-    const mayEnd = policy.isEntryFailing || policy.mayImprove;
-    const isTurn = calls.isSpent(minute) || (mayEnd && calls.isWindowEnd(minute));
+    const isTurn =
+      calls.isSpent(minute) ||
+      (calls.isWindowEnd(minute) && (policy.isEntryFailing || policy.hasImproved(minute, calls)));
     if (isTurn && boundaryMs < endMs) said.push(...policy.look(boundaryMs));
     yield said;
   }
@@ -62,6 +64,8 @@ class RehearsedPolicy {
   #state: PolicyState = EMPTY_STATE;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #seen: Seen | null = null;
+  /** End of the first quiet window at which `near` is clear; null until it is asked for after a look. */
+  #clearFromMinute: number | null = null;
 
   constructor(rehearsal: Rehearsal) {
     this.#rehearsal = rehearsal;
@@ -71,16 +75,54 @@ class RehearsedPolicy {
     return this.#isOpen('entry-failing');
   }
 
-  /** Whether quiet windows may end something: of the steps about the month only the forecast gets better by itself. */
-  get mayImprove(): boolean {
+  /**
+   * Whether the quiet windows up to this one may end something: of the steps about the month only the forecast gets
+   * better by itself. As long as windows are quiet it only gets better, so the instant is searched for, not awaited.
+   */
+  hasImproved(minute: number, calls: Calls): boolean {
     const left = this.#seen?.reading?.budget.left ?? 0;
-    return left > this.#rehearsal.settings.near.windowsLeft && this.#isOpen('near');
+    const near = this.#state.episodes.find((one) => one.step === 'near' && one.state !== 'resolved');
+    if (!near || left <= this.#rehearsal.settings.near.windowsLeft) return false;
+    if (near.state === 'pending' || near.clearSinceMs !== null) return true;
+    this.#clearFromMinute ??= this.#firstClear(minute, calls.quietUntil(minute));
+    return minute >= this.#clearFromMinute;
+  }
+
+  /** Ends of windows in [minute, endMinute); endMinute when none of them is clear. */
+  #firstClear(minute: number, endMinute: number): number {
+    const { windowMinutes } = this.#rehearsal.month;
+    const windows = Math.ceil((endMinute - minute) / windowMinutes);
+    let step = 1;
+    while (step <= windows && !this.#isNearClear(minute + (step - 1) * windowMinutes)) step *= 2;
+    let [notYet, clear] = [Math.floor(step / 2), Math.min(step, windows + 1)];
+    while (clear - notYet > 1) {
+      const middle = Math.floor((notYet + clear) / 2);
+      if (this.#isNearClear(minute + (middle - 1) * windowMinutes)) clear = middle;
+      else notYet = middle;
+    }
+    return minute + (clear - 1) * windowMinutes;
+  }
+
+  #isNearClear(minute: number): boolean {
+    const nowMs = minute * MINUTE_MS;
+    const { settings } = this.#rehearsal;
+    const seen = { ...this.#circumstances(this.#read(nowMs), nowMs), settings, nowMs };
+    return conditionsOf(seen, this.#state).some((one) => one.step === 'near' && one.clear);
   }
 
   look(nowMs: number): readonly Announcement[] {
+    return this.#decide(nowMs, this.#read(nowMs));
+  }
+
+  #read(nowMs: number): Seen {
     const { service, month, facts, terms, exclusions } = this.#rehearsal;
-    const reading = read({ service, month, facts, terms, exclusions, nowMs });
-    return this.#decide(nowMs, { reading, closed: [] });
+    return { reading: read({ service, month, facts, terms, exclusions, nowMs }), closed: [] };
+  }
+
+  #circumstances(seen: Seen, nowMs: number): Circumstances {
+    // Files do not say when an agent was alive: here one always is.
+    const sight = { lastAliveAtMs: nowMs, listeningSinceMs: Number.NEGATIVE_INFINITY, recent: [] };
+    return { ...seen, timeZone: this.#rehearsal.terms.timeZone, sight };
   }
 
   /** Looks at what was seen last whenever time alone changes something before `endMs`. */
@@ -109,14 +151,11 @@ class RehearsedPolicy {
   }
 
   #decide(nowMs: number, seen: Seen): readonly Announcement[] {
-    const { service, terms, settings, routes } = this.#rehearsal;
+    const { service, settings, routes } = this.#rehearsal;
     const decided = decide(this.#state, {
-      ...seen,
+      ...this.#circumstances(seen, nowMs),
       service,
       nowMs,
-      timeZone: terms.timeZone,
-      // Files do not say when an agent was alive: here one always is.
-      sight: { lastAliveAtMs: nowMs, listeningSinceMs: Number.NEGATIVE_INFINITY, recent: [] },
       settings,
       routes,
       silences: [],
@@ -126,6 +165,7 @@ class RehearsedPolicy {
     this.#state = decided.state;
     this.#seen = seen;
     this.#lookedAtMs = nowMs;
+    this.#clearFromMinute = null;
     return decided.announcements;
   }
 
@@ -151,28 +191,40 @@ class RehearsedPolicy {
 
 type Seen = Pick<Circumstances, 'reading' | 'closed'>;
 
+interface Calls {
+  isWindowEnd(minute: number): boolean;
+  /** Whether the window that ends with this minute counts against the month. */
+  isSpent(minute: number): boolean;
+  /** End of the next window, from the one that ends with this minute on, that is spent; else the month's end. */
+  quietUntil(minute: number): number;
+  /** Whether at the end of this minute entry fails, or the window in progress is lost. */
+  isFailingUntil(boundaryMs: number): boolean;
+}
+
 /**
  * What makes a look worth its milliseconds. A step begins only when entries fail or a window spends budget, so
  * everything else is passed over; these tests are a hundred times cheaper than a reading.
  */
-function callsOf(rehearsal: Rehearsal) {
+function callsOf(rehearsal: Rehearsal): Calls {
   const { month, terms, settings } = rehearsal;
   const { bounds, isBelow, failures, verdict } = judgeMonth({ ...rehearsal, nowMs: month.endMs });
   const isMean = terms.measure === 'mean-window-error';
+  const isSpent = (window: number): boolean =>
+    isBelow[window] === 1 || verdict[window] === VERDICT_INDEX.down || (isMean && failures[window]! > 0);
   const windowEnds = new Map<number, number>();
   for (let window = 0; window < month.windows; window += 1) windowEnds.set(bounds.toMinute[window]!, window);
   return {
-    isWindowEnd: (minute: number): boolean => windowEnds.has(minute),
-    /** Whether the window that ends with this minute counts against the month. */
-    isSpent(minute: number): boolean {
+    isWindowEnd: (minute) => windowEnds.has(minute),
+    isSpent(minute) {
       const window = windowEnds.get(minute);
-      if (window === undefined) return false;
-      return (
-        isBelow[window] === 1 || verdict[window] === VERDICT_INDEX.down || (isMean && failures[window]! > 0)
-      );
+      return window !== undefined && isSpent(window);
     },
-    /** Whether at the end of this minute entry fails, or the window in progress is lost. */
-    isFailingUntil(boundaryMs: number): boolean {
+    quietUntil(minute) {
+      let window = windowEnds.get(minute) ?? month.windows;
+      while (window < month.windows && !isSpent(window)) window += 1;
+      return window < month.windows ? bounds.toMinute[window]! : month.firstMinute + month.minuteCount;
+    },
+    isFailingUntil(boundaryMs) {
       const input = { ...rehearsal, nowMs: boundaryMs - 1 };
       const minute = boundaryMs / MINUTE_MS;
       const rolling = countSpan(input, minute - ROLLING_MINUTES, minute);

@@ -71,8 +71,10 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
   return {
     pipeline,
     start() {
+      if (config.dryRun) log.warn('a dry run: alerts are decided and logged, and nothing is sent');
       pipeline.start();
-      deadMansSwitch?.start();
+      // A ping says that people would be told; from a dry run they are not.
+      if (!config.dryRun) deadMansSwitch?.start();
     },
     async stop() {
       await deadMansSwitch?.stop();

@@ -96,8 +96,7 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
     throw new UsageFault('USAGE_INVALID', 'no file is named; name outcome files, or - for standard input');
   }
   const service = serviceOption(values.service);
-  const config = values.config === undefined ? undefined : readConfig(values.config, io);
-  if (config !== undefined && !values.alerts) {
+  if (values.config !== undefined && !values.alerts) {
     throw new UsageFault(
       'USAGE_INVALID',
       '--config is for --alerts; add it, or use --terms and --exclusions',
@@ -106,6 +105,7 @@ async function runReplay(args: readonly string[], io: CommandIo): Promise<ExitCo
   if (values.alerts && values.explain !== undefined) {
     throw new UsageFault('USAGE_INVALID', '--alerts and --explain are two answers; ask for one of them');
   }
+  const config = values.config === undefined ? undefined : readConfig(values.config, io);
   const configuredTerms = config === undefined ? presetTerms('trtc') : termsOf(config, service);
   const terms = values.terms === undefined ? configuredTerms : readTerms(values.terms);
   const month = monthOption(values.month, terms);

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { AgentTokenUnusable } from '../app/agent-token.ts';
 import { startDaemon } from '../app.ts';
 import { faultText } from '../config/faults.ts';
-import { loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { StoreFault } from '../store/errors.ts';
 import { type Command, type CommandIo, EXIT, type ExitCode } from './command.ts';
 import { parseOptions, UsageFault, withFaults, write } from './usage.ts';
 
-const USAGE = `Usage: roomwatch serve [--config FILE]
+const USAGE = `Usage: roomwatch serve [--config FILE] [--dry-run]
 
 Runs the daemon: takes batches from agents, keeps the books, reads the month, warns.
 Without a file the books are kept in ./data, it listens on 127.0.0.1:9470 only, and a
@@ -15,6 +15,8 @@ token for agents is made in ./data/agent-token at the first start. REDIS_URL kee
 books in Redis when the file names no store.
 
   --config FILE   YAML or JSON; see roomwatch check-config
+  --dry-run       decide and log every alert, send nothing and keep nothing of it, whatever
+                  the file says about alerting.dryRun, also after a reload
   --help          this text
 
 SIGTERM and SIGINT send the agents away, finish what was received and stop; a second one
@@ -55,14 +57,20 @@ async function run(
   io: CommandIo,
   onStarted: (reload: () => void) => void,
 ): Promise<ExitCode> {
-  const { values, positionals } = parseOptions(args, { config: { type: 'string' } });
+  const { values, positionals } = parseOptions(args, {
+    config: { type: 'string' },
+    'dry-run': { type: 'boolean' },
+  });
   if (positionals.length > 0) {
     throw new UsageFault(
       'USAGE_INVALID',
       `serve takes no ${positionals[0]}; did you mean --config ${positionals[0]}?`,
     );
   }
-  const load = () => loadConfig({ file: values.config ?? null, env: io.env, cwd: process.cwd() });
+  const load = () => {
+    const loaded = loadConfig({ file: values.config ?? null, env: io.env, cwd: process.cwd() });
+    return values['dry-run'] ? dryRun(loaded) : loaded;
+  };
   const loaded = load();
   if (!loaded.ok) {
     await write(io.stderr, loaded.faults.map((fault) => `${faultText(fault)}\n`).join(''));
@@ -76,6 +84,12 @@ async function run(
   if (!io.signal.aborted) await once(io.signal, 'abort');
   await daemon.stop();
   return EXIT.done;
+}
+
+function dryRun(loaded: LoadedConfig): LoadedConfig {
+  if (!loaded.ok) return loaded;
+  const { config } = loaded;
+  return { ok: true, config: { ...config, alerting: { ...config.alerting, dryRun: true } } };
 }
 
 /** Why the daemon cannot start, as a sentence with the fix; undefined for a bug. */

@@ -3,7 +3,14 @@ import { startHttpPeer } from '../support/http-peer.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { AlertInbox, type End, PAGER, WEBHOOK } from './alert-inbox.ts';
-import { type AlertStage, openAlertStage, Reporter, type StagedDaemon, toldOf } from './alert-stage.ts';
+import {
+  type AlertStage,
+  openAlertStage,
+  Reporter,
+  type StagedDaemon,
+  type Told,
+  toldOf,
+} from './alert-stage.ts';
 
 /**
  * Alerts under fire: services whose entries fail and work again, daemons that are killed with `kill -9` at random,
@@ -38,7 +45,7 @@ export interface AlertsChaosResult {
 }
 
 /** How long a service waits for what it knows must come: leases, backoffs and restarts add up. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 const SEND_TIMEOUT_MS = 2_000;
 const GROUP_WAIT_MS = 200;
 /** What a daemon that dies in mid-send holds up. */
@@ -61,18 +68,12 @@ export async function runAlertsChaos(options: AlertsChaosOptions): Promise<Alert
     await readiness(stage.daemons);
     for (const inbox of [hook, pager]) inbox.failing = options.failing;
     const killing = kill({ stage, options, random, hook, signal: failed.signal });
-    const names = Array.from({ length: options.services }, (_, i) => `service-${i}`);
-    const lives = names.map((service, i) =>
-      live(service, {
-        stage: stage!,
-        killing,
-        options,
-        random: seededRandom(seed * 1_000 + i),
-        pager,
-        failed,
-      }),
+    const life = { stage, killing, options, pager, failed, say };
+    const lives = Array.from({ length: options.services }, (_, i) =>
+      live(i, { ...life, random: seededRandom(seed * 1_000 + i) }),
     );
     const episodes = (await Promise.all(lives)).flat();
+    const names = [...new Set(episodes.map(({ service }) => service))];
     say(`${episodes.length} episodes; ${killing.count} kills; waiting for the outboxes to drain`);
     for (const inbox of [hook, pager]) inbox.failing = 0;
     const { waiting } = stage;
@@ -214,15 +215,24 @@ interface Life {
   readonly random: Random;
   readonly pager: AlertInbox;
   readonly failed: AbortController;
+  readonly say: (text: string) => void;
 }
 
-/** One service: its entries fail and work again, until it has had its episodes and the kills are over. */
-async function live(service: string, life: Life) {
-  const { stage, killing, options, random, pager, failed } = life;
-  const reporter = new Reporter(service, stage.daemons, random.pick);
-  const told: ReturnType<typeof toldOf>[] = [];
+/** Each turn of a service takes three times the attempts of the last; then another service takes its place. */
+const EPISODES_OF_A_SERVICE = 6;
+
+/** Entries fail and work again, until there have been enough episodes and the kills are over. */
+async function live(index: number, life: Life): Promise<Told[]> {
+  const { stage, killing, options, random, pager, failed, say } = life;
+  const told: Told[] = [];
+  let reporter = new Reporter(`service-${index}`, stage.daemons, random.pick);
   try {
     while (told.length < options.episodes || !killing.isOver) {
+      if (told.length > 0 && told.length % EPISODES_OF_A_SERVICE === 0) {
+        reporter = new Reporter(`service-${index}-${told.length}`, stage.daemons, random.pick);
+        say(`${told.length} episodes of ${index}, ${killing.count} kills`);
+      }
+      const { service } = reporter;
       const fired = await brought(reporter, stage, 'failing', failed.signal);
       const one = toldOf(service, fired);
       told.push(one);
