@@ -4,6 +4,7 @@ import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { type AgentOptions, STOP_FLUSH_MS, startAgent } from './app.ts';
 import { type CallbackKeyPlaces, readCallbackKey } from './callback-key.ts';
 import { systemClock } from './clock.ts';
+import { COMPRESSED } from './intake/predecessors.ts';
 import { readOutcomeStream } from './intake/stdin.ts';
 import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
 import { loadSettings } from './load-settings.ts';
@@ -31,7 +32,7 @@ usage: roomwatch-agent [options]           take outcomes over HTTP
                        ROOMWATCH_HOST_ID, else spool.hostId of the file, else the machine's id)
   --stdin              read NDJSON from standard input
   --wait SECONDS       after --stdin, wait so long for the daemon to count everything (default 30)
-  --follow FILE        read NDJSON from a file as it grows, across rotation; may be given several times
+  --follow FILE        read NDJSON from a file as it grows, across rotation and gzip; may be given several times
   --listen HOST:PORT   POST /v1/outcomes, /healthz, /metrics (default ${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}; not with --stdin)
   --help, --version
 
@@ -150,6 +151,11 @@ function readArguments(
   }
   if (values.listen !== undefined && readAddress(values.listen) === undefined) {
     return { ok: false, message: `--listen ${values.listen}: write HOST:PORT, e.g. 127.0.0.1:9471` };
+  }
+  const packed = values.follow?.find((path) => COMPRESSED.test(path));
+  if (packed !== undefined) {
+    const advice = 'name the file that grows; to read this one, unpack it into roomwatch-agent --stdin';
+    return { ok: false, message: `--follow ${packed}: ${advice}` };
   }
   if (values['host-id'] === '') {
     return { ok: false, message: '--host-id is empty; write a name that no other machine has' };

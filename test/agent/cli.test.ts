@@ -77,6 +77,7 @@ describe('the command line', () => {
       [['--listen', 'nowhere'], /--listen nowhere: write HOST:PORT/],
       [['--listen', 'localhost:70000'], /--listen localhost:70000: write HOST:PORT/],
       [['--wait', 'long'], /--wait long: write whole seconds/],
+      [['--follow', 'app.log.1.gz'], /--follow app.log.1.gz: name the file that grows/],
       [['simulate', '--rate', 'x'], /--rate x: write a number/],
     ] as const;
     for (const [args, message] of faults) {
