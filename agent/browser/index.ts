@@ -28,7 +28,7 @@ export interface Beacon {
   record(outcome: BrowserOutcome): void;
   /** Sends what waits, now. @returns whether the agent has all of it */
   flush(): Promise<boolean>;
-  /** Ends all watching and flushes once; what the agent does not take then is dropped. */
+  /** Lets all calls through unwatched and flushes once; what the agent does not take then is dropped. */
   close(): Promise<void>;
   /** Outcomes that wait for the agent. */
   readonly waiting: number;
@@ -56,7 +56,7 @@ export function createBeacon(options: BeaconOptions): Beacon {
   const outbox = createOutbox({ ...settings, transport, random: Math.random, onDrop: drop });
   if (settings === OFF) void outbox.close();
 
-  const keepsake = createKeepsake(`roomwatch:${settings.address}`);
+  const keepsake = createKeepsake(`roomwatch:${settings.address} ${service}`);
   for (const text of keepsake.take()) outbox.add(text);
 
   const idPrefix = crypto.getRandomValues(new Uint32Array(4)).join('-');
@@ -70,7 +70,10 @@ export function createBeacon(options: BeaconOptions): Beacon {
     else drop({ reason: 'invalid', count: 1 });
   };
 
-  const begin = ({ platform = '', read = readerOf(platform), ...labels }: WatchOptions): Ended => {
+  let isClosed = false;
+  const begin = (watch: WatchOptions): Ended | undefined => {
+    if (isClosed) return undefined;
+    const { platform = '', read = readerOf(platform), ...labels } = watch;
     const at = Date.now();
     const startedMs = performance.now();
     return (failed) => {
@@ -80,7 +83,8 @@ export function createBeacon(options: BeaconOptions): Beacon {
     };
   };
 
-  const ends = new Map<object, () => void>();
+  // Weak: the application's rooms come and go, and need not be ended here.
+  const ends = new WeakMap<object, () => void>();
   const watchOnce = <K extends string>(
     target: Record<K, AnyFunction>,
     name: K,
@@ -114,18 +118,25 @@ export function createBeacon(options: BeaconOptions): Beacon {
 
   return {
     watchTrtc: (trtc, labels) => watchOnce(trtc, 'enterRoom', () => begin({ platform: 'web-v5', ...labels })),
-    watchLiveKit: (room, labels) =>
-      watchOnce(room, 'connect', () => {
+    watchLiveKit: (room, labels) => {
+      let isUnderWay = false;
+      return watchOnce(room, 'connect', () => {
+        const { state = 'disconnected' } = room;
         // Its client answers at once, or with the promise of the call before: no request of its own.
-        const isOther = room.state !== undefined && room.state !== 'disconnected';
-        return isOther ? undefined : begin({ platform: 'livekit', ...labels });
-      }),
+        if (isUnderWay || state !== 'disconnected') return undefined;
+        isUnderWay = true;
+        const ended = begin({ platform: 'livekit', ...labels });
+        return (failed) => {
+          isUnderWay = false;
+          ended?.(failed);
+        };
+      });
+    },
     watch: (fn, watchOptions = {}) => quietly(() => watched(fn, () => begin(watchOptions))) ?? fn,
     record,
     flush: outbox.flush,
     close: async () => {
-      for (const end of ends.values()) quietly(end);
-      ends.clear();
+      isClosed = true;
       await outbox.close();
       listening.abort();
       keepsake.take();

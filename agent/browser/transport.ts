@@ -21,7 +21,8 @@ export function createTransport(url: URL): Transport {
         body,
         // The agent has no use for cookies, and other origins would have to allow them.
         credentials: 'omit',
-        signal: AbortSignal.timeout(REQUEST_MS),
+        // Browsers older than 2022 do without it.
+        signal: AbortSignal.timeout?.(REQUEST_MS) ?? null,
       });
       const { status, headers } = response;
       const answer: AnswerBody = await response.json().catch(() => ({}));

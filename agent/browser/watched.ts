@@ -54,14 +54,14 @@ export function watchMethod<K extends string>(
   begin: () => Ended | undefined,
 ): () => void {
   const original = target[name];
-  const isOwn = Object.hasOwn(target, name);
+  const own = Object.getOwnPropertyDescriptor(target, name);
   let isOn = true;
   const mine = watched(original, () => (isOn ? begin() : undefined));
   target[name] = mine;
   return () => {
     isOn = false;
     if (target[name] !== mine) return;
-    if (isOwn) target[name] = original;
+    if (own) Object.defineProperty(target, name, own);
     else delete (target as Partial<typeof target>)[name];
   };
 }

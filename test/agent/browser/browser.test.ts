@@ -231,6 +231,15 @@ describe('connections of LiveKit', () => {
   });
 });
 
+describe('a closed beacon', () => {
+  it('has delivered what it had, and lets calls through', async () => {
+    await start();
+    await open();
+    expect(await run('enterAfterClose')).toEqual(['done', 2, 0]);
+    await isCounted({ 'web-v5 ok': 1 });
+  });
+});
+
 describe('any function', () => {
   it('is reported as its platform and reader say', async () => {
     await start();

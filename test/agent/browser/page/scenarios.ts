@@ -13,10 +13,19 @@ export const watchesReal = (trtc: TRTC, room: Room) => [beacon.watchTrtc(trtc), 
 /** The part of a LiveKit Room that has to do with connecting, and where every attempt goes well. */
 class LiveKitStandIn implements Pick<Room, 'connect' | 'state'> {
   state = ConnectionState.Disconnected;
+  #connecting: Promise<void> | undefined;
   connect = async (): Promise<void> => {
-    this.state = ConnectionState.Connecting;
+    // The real one waits for a lock, and is still called disconnected meanwhile.
     await Promise.resolve();
-    this.state = ConnectionState.Connected;
+    if (this.state === ConnectionState.Connected) return;
+    this.#connecting ??= new Promise((resolve) => {
+      this.state = ConnectionState.Connecting;
+      setTimeout(() => {
+        this.state = ConnectionState.Connected;
+        resolve();
+      });
+    });
+    return this.#connecting;
   };
 }
 
@@ -75,6 +84,16 @@ const scenarios = {
     await Promise.all([room.connect(), room.connect()]);
     await room.connect();
     return room.state;
+  },
+  /** A closed beacon lets calls through, and counts them no more. */
+  async enterAfterClose() {
+    const trtc = new TrtcStandIn();
+    beacon.watchTrtc(trtc);
+    const fn = beacon.watch(async () => 'done');
+    await trtc.enterRoom(params);
+    await beacon.close();
+    await trtc.enterRoom(params);
+    return [await fn(), trtc.entered.length, beacon.dropped.closed];
   },
   /** The real client, which ends as its server has it. */
   async connectRealLiveKit(url: string) {
