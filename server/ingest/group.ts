@@ -142,15 +142,15 @@ export class Group {
   }
 
   delta(): ServiceDelta {
-    return {
+    const delta = {
       service: this.service,
       cursors: [...this.moves.values()],
       tallies: this.tallies,
       alive: this.#alive,
       late: this.#late,
       origins: [...this.#origins.values()],
-      ...(this.#callbacks && { callbacks: this.#callbacks }),
     };
+    return this.#callbacks === undefined ? delta : { ...delta, callbacks: this.#callbacks };
   }
 
   /** Users who entered and who left, all minutes together; undefined when there are none. */
