@@ -24,7 +24,8 @@ export interface PlainOutcome {
 
 export interface LineSink {
   /**
-   * An outcome that was read at byte level, which means what the full parser says that its line means.
+   * An outcome that was read at byte level, which means what the full parser says that its line means; only the
+   * service's name is not judged yet.
    * @param id of its id; valid until the next line is read
    * @returns false when the line is to be given to `other` after all
    */

@@ -28,12 +28,14 @@ export interface StreamResult {
 
 const RETRY_MS = 1_000;
 /** Lines taken before they are made durable together, unless the writer pauses. */
-const PORTION_LINES = 50_000;
+const PORTION_LINES = 25_000;
+/** Portions on their way to the disk while the next is read. */
+const PORTIONS_MAX = 3;
 const IDLE_MS = 20;
 
 /**
  * Reads outcomes as NDJSON from a stream until it ends. A bad line is counted and skipped. The stream is read
- * no faster than the disk takes it, at most a portion ahead, and what the disk refused is tried again, as it
+ * no faster than the disk takes it, a few portions ahead, and what the disk refused is tried again, as it
  * cannot be read twice.
  */
 export async function readOutcomeStream(
@@ -43,16 +45,25 @@ export async function readOutcomeStream(
   const faults = new FaultLog(options.log, () => options.clock.monotonicMs());
   const reader = new StreamReader(options.receiver);
   let rejected = 0;
-  let keeping: Promise<void> = Promise.resolve();
-  /** Lets the portion go to the disk once the one before is there. */
+  const underWay: Promise<void>[] = [];
+  const oneKept = async () => {
+    const first = underWay[0];
+    await first;
+    underWay.shift();
+  };
+  /** Lets what was read go to the disk, once there is room for it. */
   const keep = async () => {
-    await keeping;
     if (reader.waitingLines === 0) return;
-    keeping = takeUntilDurable(reader.take(), options, faults).then((n) => {
+    if (underWay.length >= PORTIONS_MAX) await oneKept();
+    const kept = takeUntilDurable(reader.take(), options, faults).then((n) => {
       rejected += n;
     });
     // It may fail while a chunk is awaited; whoever awaits it next sees that.
-    keeping.catch(() => {});
+    kept.catch(() => {});
+    underWay.push(kept);
+  };
+  const allKept = async () => {
+    while (underWay.length > 0) await oneKept();
   };
   const iterator = input[Symbol.asyncIterator]();
   const next = () => {
@@ -78,7 +89,7 @@ export async function readOutcomeStream(
     // The stream broke off: the lines that came whole are taken all the same.
     const isInLine = reader.isInLine;
     await keep();
-    await keeping;
+    await allKept();
     if (isInLine) options.log.warn({ line: reader.lines + 1 }, 'the half line before the break is left out');
     faults.close();
     throw error;
@@ -90,7 +101,7 @@ export async function readOutcomeStream(
     reader.end();
   }
   await keep();
-  await keeping;
+  await allKept();
   faults.close();
   return { lines: reader.lines, rejected, endedInLine };
 }

@@ -32,7 +32,7 @@ export interface Portion {
 export class StreamReader implements LineSink {
   readonly #fold: Fold;
   readonly #lines = new PlainLines(this);
-  #full: FullLine[] = [];
+  #full: Portion['items'][number][] = [];
   #hashed = new HashedOutcomes();
   #takenLines = 0;
 
@@ -65,9 +65,10 @@ export class StreamReader implements LineSink {
 
   take(): Portion {
     const { cells, clockOffsetMs } = this.#fold.take();
-    const folded = cells.map((cell): FoldedCell => ({ kind: 'cell', cell, clockOffsetMs }));
     const hashed = this.#hashed;
-    const items = [...folded, ...this.#full, ...hashed.labels.keys()];
+    const items = this.#full;
+    for (const cell of cells) items.push({ kind: 'cell', cell, clockOffsetMs });
+    for (let index = 0; index < hashed.length; index += 1) items.push(index);
     const lines = this.waitingLines;
     this.#full = [];
     this.#hashed = new HashedOutcomes();

@@ -33,7 +33,7 @@ export class GroupCommit {
   readonly #write: (group: Group) => Promise<void>;
   #waiting: Group[] = [];
   /** Of all groups that wait or are being written; those of written ones may still be among them. */
-  #ids = new IdSet();
+  readonly #ids = new IdSet();
   #writing: Group | undefined;
   #isRunning = false;
   /** What is added now belongs together. */
@@ -121,7 +121,7 @@ export class GroupCommit {
         this.#writing = undefined;
         const failed = [group, ...this.#waiting];
         this.#waiting = [];
-        this.#ids = new IdSet();
+        this.#ids.clear();
         for (const one of failed) one.settle(error);
       }
       this.#endedAtMs = performance.now();
@@ -137,7 +137,7 @@ export class GroupCommit {
       this.#ids.size < WRITTEN_IDS_MAX + this.#waiting.length * SPOOL_BOUNDS.togetherIds
     )
       return;
-    this.#ids = new IdSet();
+    this.#ids.clear();
     for (const { ids } of this.#waiting) for (const id of ids) this.#ids.add(id);
   }
 

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
-import { ID_BYTES, type IdMemory, readIdKey } from './id-memory.ts';
+import { forEachIdKey, ID_BYTES, type IdMemory } from './id-memory.ts';
 import { encodeRecord, RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
 import { readDamaged } from './segment-index.ts';
@@ -108,7 +108,5 @@ export class IdLog {
 }
 
 export function rememberIds(memory: IdMemory, ids: Buffer, atMs: number): void {
-  for (let at = 0; at + ID_BYTES <= ids.length; at += ID_BYTES) {
-    memory.add(readIdKey(ids, at), atMs);
-  }
+  forEachIdKey(ids, (key) => memory.add(key, atMs));
 }

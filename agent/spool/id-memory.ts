@@ -44,7 +44,9 @@ export class IdMemory {
     const isOld = newest !== undefined && nowMs - newest.sinceMs >= this.#spanMs / GENERATIONS;
     if (!newest || newest.ids.size >= this.#capacity || isOld) {
       this.#forgetFor(nowMs, 1);
-      newest = { sinceMs: nowMs, ids: new IdSet(), place: this.#freePlace() };
+      // Who filled one will fill another.
+      const expected = newest !== undefined && newest.ids.size >= this.#capacity ? this.#capacity : 0;
+      newest = { sinceMs: nowMs, ids: new IdSet(expected), place: this.#freePlace() };
       this.#generations.push(newest);
       if (this.#generations.length === 2) this.#holders = this.#findHolders();
     }
@@ -100,11 +102,25 @@ function holderOf({ high }: IdKey): number {
 
 /** Open addressing over pairs of 32 bits, at most half full; grows by doubling. 0/0 marks a free slot. */
 export class IdSet {
-  #slots = new Int32Array(2 * 256);
+  #slots: Int32Array;
   #size = 0;
+
+  /** @param expected ids for which it need not grow */
+  constructor(expected = 0) {
+    let pairs = SET_PAIRS_MIN;
+    while (pairs < 2 * expected) pairs *= 2;
+    this.#slots = new Int32Array(2 * pairs);
+  }
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Keeps its room, as it will mostly be needed again, unless that is much. */
+  clear(): void {
+    if (this.#slots.length > SET_PAIRS_KEPT * 2) this.#slots = new Int32Array(2 * SET_PAIRS_MIN);
+    else this.#slots.fill(0);
+    this.#size = 0;
   }
 
   has(key: IdKey): boolean {
@@ -155,6 +171,9 @@ export class IdSet {
   }
 }
 
+const SET_PAIRS_MIN = 256;
+const SET_PAIRS_KEPT = 2 ** 18;
+
 /** Ids in order, as the journal has them: eight bytes each. */
 export class IdList {
   #pairs = new Int32Array(2 * 16);
@@ -199,18 +218,24 @@ const SALTS_MAX = 1_000;
 /** Makes the eight bytes that stand for an id of a service; the same id of another service is another outcome. */
 export class IdKeys {
   readonly #hash = new IdHash();
+  readonly #key: IdKey = { high: 0, low: 0 };
   readonly #salts = new Map<string, IdKey>();
 
   of(service: string, id: string): IdKey {
     this.#hash.ofText(id);
-    return this.ofHash(service, this.#hash.a, this.#hash.b);
+    return { ...this.ofHash(service, this.#hash.a, this.#hash.b) };
   }
 
-  /** @param a,b the two halves of the hash of the id's text */
+  /**
+   * @param a,b the two halves of the hash of the id's text
+   * @returns one object for all, good until the next call: millions of outcomes must not be millions of objects
+   */
   ofHash(service: string, a: number, b: number): IdKey {
     const { high, low } = this.#salts.get(service) ?? this.#salt(service);
     // Multiplied by something odd, so that no two ids of a service become one.
-    return { high: Math.imul(a, high | 1) ^ low, low: Math.imul(b, low | 1) ^ high };
+    this.#key.high = Math.imul(a, high | 1) ^ low;
+    this.#key.low = Math.imul(b, low | 1) ^ high;
+    return this.#key;
   }
 
   #salt(service: string): IdKey {
@@ -223,6 +248,12 @@ export class IdKeys {
   }
 }
 
-export function readIdKey(ids: Buffer, at: number): IdKey {
-  return { high: ids.readInt32LE(at), low: ids.readInt32LE(at + 4) };
+/** Visits keys of eight bytes each; one object for all of them. */
+export function forEachIdKey(ids: Buffer, visit: (key: IdKey) => void): void {
+  const key = { high: 0, low: 0 };
+  for (let at = 0; at + ID_BYTES <= ids.length; at += ID_BYTES) {
+    key.high = ids.readInt32LE(at);
+    key.low = ids.readInt32LE(at + 4);
+    visit(key);
+  }
 }

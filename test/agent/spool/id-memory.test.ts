@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ID_BYTES, type IdKey, IdKeys, IdList, IdMemory, readIdKey } from '../../../agent/spool/id-memory.ts';
+import { forEachIdKey, type IdKey, IdKeys, IdList, IdMemory } from '../../../agent/spool/id-memory.ts';
 
 const HOUR_MS = 3_600_000;
 const keys = new IdKeys();
@@ -69,8 +69,8 @@ describe('the memory of ids', () => {
     const list = new IdList();
     const told = Array.from({ length: 5_000 }, (_, i) => keys.of('acme', String(i)));
     for (const key of told) list.add(key);
-    const bytes = list.bytes();
-    const read = Array.from({ length: bytes.length / ID_BYTES }, (_, i) => readIdKey(bytes, i * ID_BYTES));
+    const read: IdKey[] = [];
+    forEachIdKey(list.bytes(), (key) => read.push({ ...key }));
     expect(read).toEqual(told satisfies IdKey[]);
   });
 });

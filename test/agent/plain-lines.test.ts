@@ -1,0 +1,125 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PlainLines } from '../../agent/intake/plain-lines.ts';
+import { IdHash } from '../../sla/lines/id-hash.ts';
+import { parseOutcomeText } from '../../sla/outcome.ts';
+
+const sound = fc
+  .record(
+    {
+      service: fc.constantFrom('acme', 'globex', 'a'),
+      at: fc.constantFrom('2026-11-23T12:00:00Z', '2026-11-23T12:00:00.120+08:00', 1_795_000_000_123),
+      result: fc.constantFrom('ok', 'failed'),
+      platform: fc.constantFrom('web-v5', 'n', '', 'réseau'),
+      region: fc.constantFrom('ap-guangzhou', 'eu', 'ab', 'abc'),
+      app: fc.constantFrom('1400000123', ''),
+      code: fc.constantFrom(5400, -1, 0),
+      extraCode: fc.constantFrom(-10015, 7),
+      cause: fc.constantFrom('provider', 'network'),
+      count: fc.constantFrom(1, 1_000_000, 0),
+      id: fc.string({ minLength: 1, maxLength: 40 }),
+      durationMs: fc.constantFrom(12, 12.5),
+      other: fc.constantFrom('x', 3, true, null),
+    },
+    { requiredKeys: ['at', 'result'] },
+  )
+  .map((record) => JSON.stringify(record));
+/** A good line with a few characters changed, or no line at all. */
+const spoilt = fc
+  .tuple(sound, fc.array(fc.tuple(fc.nat(300), fc.constantFrom('"', '\\', '{', ',', ' ', 'é', '0', '\r'))))
+  .map(([line, changes]) => {
+    const characters = [...line];
+    for (const [at, character] of changes.slice(0, 3)) characters[at % characters.length] = character;
+    return characters.join('');
+  });
+const lines = fc.array(fc.oneof({ weight: 3, arbitrary: sound }, spoilt, fc.constantFrom('', ' ', 'null')), {
+  minLength: 1,
+  maxLength: 40,
+});
+
+/** Feeds a text in chunks cut anywhere. */
+function feed(reader: PlainLines, text: string, cuts: readonly number[]): void {
+  const bytes = Buffer.from(text);
+  const places = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  let at = 0;
+  for (const place of [...places, bytes.length]) {
+    reader.push(bytes.subarray(at, place));
+    at = place;
+  }
+}
+
+describe('a stream of outcome lines', () => {
+  it('is read at byte level as the full parser reads it, wherever its chunks are cut', () => {
+    fc.assert(
+      fc.property(lines, fc.array(fc.nat(), { maxLength: 8 }), fc.boolean(), (texts, cuts, isEnded) => {
+        let seen = 0;
+        let plain = 0;
+        const reader: PlainLines = new PlainLines({
+          plain: (outcome, id) => {
+            const parsed = parseOutcomeText(texts[seen]!, { service: 'none' });
+            if (!parsed.ok) {
+              // The service's name is for the sink to judge.
+              expect(parsed.fault.field).toBe('service');
+              return false;
+            }
+            seen += 1;
+            const { service, at, ...rest } = outcome;
+            expect({ service: service ?? 'none', startedAtMs: at, ...rest }).toEqual({
+              service: parsed.outcome.service,
+              startedAtMs: parsed.outcome.startedAtMs,
+              result: parsed.outcome.result,
+              platform: parsed.outcome.platform,
+              region: parsed.outcome.region,
+              count: parsed.outcome.count,
+              code: parsed.outcome.code,
+              extraCode: parsed.outcome.extraCode,
+              cause: parsed.outcome.cause,
+            });
+            const hash = new IdHash();
+            if (parsed.outcome.id !== undefined) hash.ofText(parsed.outcome.id);
+            expect(id && [id.a, id.b]).toEqual(
+              parsed.outcome.id === undefined ? undefined : [hash.a, hash.b],
+            );
+            plain += 1;
+            return true;
+          },
+          other: (text) => {
+            expect(text).toBe(texts[seen++]);
+          },
+        });
+        feed(reader, texts.join('\n') + (isEnded ? '\n' : ''), cuts);
+        const isCutOff = !isEnded && texts.at(-1) !== '';
+        expect(reader.isInLine).toBe(isCutOff);
+        reader.end();
+        const complete = isEnded || isCutOff ? texts.length : texts.length - 1;
+        expect(seen).toBe(complete);
+        expect(reader.lines).toBe(complete);
+        plainLines += plain;
+      }),
+      { numRuns: 1_500 },
+    );
+    // Else this test would prove nothing.
+    expect(plainLines).toBeGreaterThan(5_000);
+  });
+  let plainLines = 0;
+
+  it('passes over a line that is too long, and says so once', () => {
+    const others: (string | undefined)[] = [];
+    let plain = 0;
+    const reader = new PlainLines({
+      plain: () => {
+        plain += 1;
+        return true;
+      },
+      other: (text) => void others.push(text),
+    });
+    const good = '{"at":1795000000123,"result":"ok"}';
+    const long = `{"at":1795000000123,"result":"ok","other":"${'x'.repeat(200_000)}"}`;
+    const justLong = `{"at":1795000000123,"result":"ok","other":"${'x'.repeat(64 * 1024 - good.length - 11)}"}`;
+    reader.push(Buffer.from(`${good}\n${long}\n${good}\n${justLong}\n${good}\n`));
+    expect(justLong.length).toBe(64 * 1024);
+    expect(others).toEqual([undefined]);
+    expect(plain).toBe(4);
+    expect(reader.lines).toBe(5);
+  });
+});
