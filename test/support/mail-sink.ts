@@ -15,6 +15,8 @@ export interface MailSinkOptions {
 export interface ReceivedMail {
   readonly from: string;
   readonly to: readonly string[];
+  /** When its last byte had come, before it was answered. */
+  readonly atMs: number;
   readonly isSecure: boolean;
   readonly user: string;
   /** As it came over the wire. */
@@ -73,12 +75,14 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
+        const atMs = Date.now();
         const raw = Buffer.concat(chunks).toString('utf8');
         simpleParser(raw).then((mail) => {
           const { mailFrom, rcptTo } = session.envelope;
           mails.push({
             from: mailFrom === false ? '' : mailFrom.address,
             to: rcptTo.map(({ address }) => address),
+            atMs,
             isSecure: session.secure,
             user: typeof session.user === 'string' ? session.user : '',
             raw,
