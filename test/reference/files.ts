@@ -22,11 +22,11 @@ export function referenceFiles(): ReadonlyMap<string, string> {
           '',
           'An editor checks the file as you type with this as its first line:',
           '',
-          '    # yaml-language-server: $schema=node_modules/roomwatch/dist/server/config/roomwatch.schema.json',
+          '    # yaml-language-server: $schema=node_modules/roomwatch/dist/server/config/generated/roomwatch.schema.json',
         ],
       }),
     ],
-    ['server/config/roomwatch.schema.json', jsonText(forEditors(daemon))],
+    ['server/config/generated/roomwatch.schema.json', jsonText(forEditors(daemon))],
     [
       'agent/REFERENCE.md',
       page(agent, {
@@ -37,11 +37,11 @@ export function referenceFiles(): ReadonlyMap<string, string> {
           '',
           'An editor checks the file as you type with this as its first line:',
           '',
-          '    # yaml-language-server: $schema=node_modules/roomwatch/dist/agent/roomwatch-agent.schema.json',
+          '    # yaml-language-server: $schema=node_modules/roomwatch/dist/agent/generated/roomwatch-agent.schema.json',
         ],
       }),
     ],
-    ['agent/roomwatch-agent.schema.json', jsonText(agent)],
+    ['agent/generated/roomwatch-agent.schema.json', jsonText(agent)],
   ]);
 }
 
