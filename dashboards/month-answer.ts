@@ -1,7 +1,6 @@
 import * as common from '@grafana/grafana-foundation-sdk/common';
 import type * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { METRICS } from '../protocol/metrics.ts';
-import { PRESETS } from '../sla/terms.ts';
 import { COLOUR, type Step, stat, TARGET, WINDOWS_LEFT } from './panels.ts';
 import { CHOSEN_SERVICE, gauge, truncated } from './query.ts';
 
@@ -106,14 +105,13 @@ export function answer(builder: dashboard.DashboardBuilder): void {
       stat({
         title: 'Voucher at stake',
         about:
-          'Share of the monthly fee to be expected at month end: each tier of the preset terms times the probability of its line. Empty under terms of your own with other lines.',
+          'Share of the monthly fee to be expected at month end: what each line owes more than the one above, times the probability that it is crossed.',
         width: 6,
         height: 3,
         unit: 'percentunit',
         decimals: 1,
-        empty: 'other tiers: see the page',
         steps: OWED,
-        queries: [{ expr: expectedVoucher() }],
+        queries: [{ expr: gauge(METRICS.monthProjectedVoucherRatio, CHOSEN_SERVICE) }],
       }),
     )
     .withPanel(
@@ -132,17 +130,4 @@ export function answer(builder: dashboard.DashboardBuilder): void {
         queries: [{ expr: gauge(METRICS.monthCoverageRatio, CHOSEN_SERVICE) }],
       }),
     );
-}
-
-/** Crossing a line adds what its tier owes more than the tier above. */
-function expectedVoucher(): string {
-  const { tiers } = PRESETS.trtc.terms;
-  return tiers
-    .map(({ below, voucherPercent }, i) => {
-      const more = (voucherPercent - (tiers[i - 1]?.voucherPercent ?? 0)) / 100;
-      // The label is exact decimal text; a division alone would write 0.9990000000000001.
-      const target = String(Number((Number(below) / 100).toFixed(8)));
-      return `${more} * ${gauge(METRICS.monthBreachProbabilityRatio, { ...CHOSEN_SERVICE, target })}`;
-    })
-    .join(' + ');
 }

@@ -106,6 +106,12 @@ export const METRICS = {
     ['service'],
     'Voucher owed for the month so far, as a share of the monthly fee.',
   ),
+  monthProjectedVoucherRatio: metric(
+    'month_projected_voucher_ratio',
+    'gauge',
+    ['service'],
+    'Voucher to be expected at the end of the month, as a share of the monthly fee.',
+  ),
   monthCallbackCoverageRatio: metric(
     'month_callback_coverage_ratio',
     'gauge',

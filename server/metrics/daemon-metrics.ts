@@ -35,6 +35,7 @@ export class DaemonMetrics implements IngestObserver {
   readonly monthDowntimeSeconds = new Gauge(METRICS.monthDowntimeSeconds);
   readonly monthCoverageRatio = new Gauge(METRICS.monthCoverageRatio);
   readonly monthVoucherRatio = new Gauge(METRICS.monthVoucherRatio);
+  readonly monthProjectedVoucherRatio = new Gauge(METRICS.monthProjectedVoucherRatio);
   readonly monthCallbackCoverageRatio = new Gauge(METRICS.monthCallbackCoverageRatio);
   readonly callbackConcurrencyRise = new Gauge(METRICS.callbackConcurrencyRise);
   readonly monthSurges = new Gauge(METRICS.monthSurges);
@@ -179,6 +180,7 @@ export class DaemonMetrics implements IngestObserver {
     this.monthDowntimeSeconds.set({ service }, reading.downtimeMinutes * 60);
     this.monthCoverageRatio.set({ service }, reading.coverage);
     this.monthVoucherRatio.set({ service }, reading.voucherPercent / 100);
+    this.monthProjectedVoucherRatio.set({ service }, projectedVoucherRatio(reading));
     this.publishLines(reading);
     this.publishCallbacks(reading);
   }
@@ -198,6 +200,7 @@ export class DaemonMetrics implements IngestObserver {
       this.monthDowntimeSeconds,
       this.monthCoverageRatio,
       this.monthVoucherRatio,
+      this.monthProjectedVoucherRatio,
     ];
     for (const gauge of ofService) gauge.remove({ service });
     this.withdrawCallbacks(service);
@@ -268,4 +271,15 @@ export function ratioLabel(percent: string): string {
   const fraction = `${digits.slice(-2)}${decimals}`.replace(/0+$/, '');
   const units = String(Number(digits.slice(0, -2)));
   return fraction === '' ? units : `${units}.${fraction}`;
+}
+
+/**
+ * Crossing a line adds what it owes more than the line above, at the probability that it is crossed by the end of
+ * the month. Lines come with the highest first, and owe no less downwards (clause 3.1).
+ */
+export function projectedVoucherRatio({ lines, projection }: Pick<Reading, 'lines' | 'projection'>): number {
+  return lines.reduce((sum, { target, voucherPercent }, i) => {
+    const more = voucherPercent - (lines[i - 1]?.voucherPercent ?? 0);
+    return sum + (more / 100) * (projection.breachProbability[target] ?? 0);
+  }, 0);
 }

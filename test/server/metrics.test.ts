@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../protocol/metrics.ts';
 import { LabelBounds } from '../../server/metrics/caps.ts';
-import { DaemonMetrics, ratioLabel } from '../../server/metrics/daemon-metrics.ts';
+import { DaemonMetrics, projectedVoucherRatio, ratioLabel } from '../../server/metrics/daemon-metrics.ts';
 import { Counter, Gauge, Histogram, render } from '../../server/metrics/registry.ts';
 import type { Reading } from '../../sla/reading.ts';
 import { AGENT_TOKEN, bootDaemon, type TestDaemon } from '../support/daemon.ts';
@@ -193,6 +193,24 @@ describe('the exposition of a daemon with traffic', () => {
     );
     expect(await metrics()).toContain('roomwatch_connections_refused_total{reason="unauthenticated"} 1');
   });
+});
+
+it('expects a voucher by what each line owes more than the one above', () => {
+  const lines = [
+    { target: '99.9', voucherPercent: 10 },
+    { target: '99.5', voucherPercent: 20 },
+    { target: '99', voucherPercent: 50 },
+  ].map((line) => ({ ...line, allowed: 8, left: 5, crossed: false }));
+  const expected = (...chances: [number, number, number]) => {
+    const [first, second, third] = chances;
+    const breachProbability = { '99.9': first, '99.5': second, '99': third };
+    const { projection } = readingOf('acme', []);
+    return projectedVoucherRatio({ lines, projection: { ...projection, breachProbability } });
+  };
+  expect(expected(0, 0, 0)).toBe(0);
+  expect(expected(1, 0, 0)).toBeCloseTo(0.1, 12);
+  expect(expected(1, 1, 1)).toBeCloseTo(0.5, 12);
+  expect(expected(0.5, 0.2, 0.1)).toBeCloseTo(0.05 + 0.02 + 0.03, 12);
 });
 
 it('shows a change of a service only where it changed, and takes its month away outside the service period', () => {
