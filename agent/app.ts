@@ -138,7 +138,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   try {
     if (options.listen) {
       const apps = options.trtcCallbacks ?? [];
-      if (apps.length > 0) callbacks = await TrtcCallbacks.open({ apps, spool, metrics, log });
+      if (apps.length > 0) callbacks = await TrtcCallbacks.open({ apps, spool, clock, metrics, log });
       http = await startHttpIntake({
         ...options.listen,
         origins: options.origins ?? [],

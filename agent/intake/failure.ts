@@ -42,7 +42,7 @@ export function bodyFailure(fault: 'too-large' | 'busy' | 'aborted', bytes: stri
       return {
         status: 413,
         code: 'BODY_TOO_LARGE',
-        message: `the body is more than ${bytes}; send several smaller ones`,
+        message: `the body is more than ${bytes}; send less at once`,
       };
     case 'busy':
       return refusals.busy;

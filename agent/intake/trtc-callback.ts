@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { CallbackMeasure } from '../../sla/facts.ts';
 import { quote } from '../../sla/text.ts';
+import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Spool } from '../spool/spool.ts';
@@ -30,6 +31,7 @@ export interface CallbackApp {
 export interface TrtcCallbackOptions {
   readonly apps: readonly CallbackApp[];
   readonly spool: Spool;
+  readonly clock: Clock;
   readonly metrics: AgentMetrics;
   readonly log: Log;
 }
@@ -40,20 +42,21 @@ export interface TrtcCallbackOptions {
  */
 export class TrtcCallbacks {
   readonly #options: TrtcCallbackOptions;
-  readonly #apps: ReadonlyMap<string, { readonly service: string; readonly signer: Signer }>;
+  readonly #apps: ReadonlyMap<string, KnownApp>;
   readonly #faults: FaultLog;
 
-  private constructor(options: TrtcCallbackOptions, signers: readonly Signer[]) {
+  private constructor(options: TrtcCallbackOptions, apps: readonly KnownApp[]) {
     this.#options = options;
-    this.#apps = new Map(
-      options.apps.map(({ sdkAppId, service }, i) => [sdkAppId, { service, signer: signers[i]! }]),
-    );
-    this.#faults = new FaultLog(options.log, () => performance.now());
+    this.#apps = new Map(apps.map((app) => [app.sdkAppId, app]));
+    this.#faults = new FaultLog(options.log, () => options.clock.nowMs());
   }
 
   /** @throws with a sentence when a key cannot be had */
   static async open(options: TrtcCallbackOptions): Promise<TrtcCallbacks> {
-    return new TrtcCallbacks(options, await Promise.all(options.apps.map(Signer.of)));
+    const known = options.apps.map(async ({ sdkAppId, service, key }) => {
+      return { sdkAppId, service, signer: new Signer(await key(), key, options.clock) };
+    });
+    return new TrtcCallbacks(options, await Promise.all(known));
   }
 
   /** @returns why it was refused; undefined when it is on disk, was before, or says nothing that is counted */
@@ -130,19 +133,24 @@ export function signatureOf(key: string, body: Buffer): string {
   return createHmac('sha256', key).update(body).digest('base64');
 }
 
+interface KnownApp {
+  readonly sdkAppId: string;
+  readonly service: string;
+  readonly signer: Signer;
+}
+
 /** Checks signatures with one application's key. */
 class Signer {
-  readonly #app: CallbackApp;
   #key: string;
-  #readAtMs = performance.now();
+  readonly #readKey: () => Promise<string>;
+  readonly #clock: Clock;
+  #readAtMs: number;
 
-  private constructor(app: CallbackApp, key: string) {
-    this.#app = app;
+  constructor(key: string, readKey: () => Promise<string>, clock: Clock) {
     this.#key = key;
-  }
-
-  static async of(this: void, app: CallbackApp): Promise<Signer> {
-    return new Signer(app, await app.key());
+    this.#readKey = readKey;
+    this.#clock = clock;
+    this.#readAtMs = clock.monotonicMs();
   }
 
   async hasSigned(body: Buffer, sign: string): Promise<boolean> {
@@ -151,10 +159,11 @@ class Signer {
   }
 
   async #hasNewKey(): Promise<boolean> {
-    if (performance.now() - this.#readAtMs < CALLBACK_BOUNDS.keyReadMs) return false;
-    this.#readAtMs = performance.now();
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#readAtMs < CALLBACK_BOUNDS.keyReadMs) return false;
+    this.#readAtMs = nowMs;
     // A file that is just being replaced: the key in hand stays.
-    const key = await this.#app.key().catch(() => this.#key);
+    const key = await this.#readKey().catch(() => this.#key);
     if (key === this.#key) return false;
     this.#key = key;
     return true;
