@@ -64,6 +64,11 @@ const figuresSchema = z.object({
   endMs: epochMs,
   /** Truncated as the contract displays it, with its percent sign: the month so far over the whole month. */
   availability: z.string(),
+  /**
+   * Of `allowed`, `lost` and `left`: under `mean-window-error` no window is lost, but error rates add up to so many.
+   * A message that waited through an upgrade has none.
+   */
+  unit: z.enum(['window', 'window equivalent']).default('window'),
   allowed: count,
   lost: count,
   left: count,

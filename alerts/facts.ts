@@ -19,7 +19,7 @@ export function factsOf({ alert, insteadOf }: Item, options: RenderOptions): Fac
   const facts: (Fact | null)[] = [
     figures && {
       name: 'Lost',
-      value: `${windows(figures.lost)} of ${figures.month} (${figures.downtimeMinutes} minutes), ${figures.allowed} are allowed; availability at most ${display(figures)}${lowVolume(figures.lowVolumeLost)}`,
+      value: `${lost(figures)}, ${figures.allowed} are allowed; availability at most ${display(figures)}${lowVolume(figures)}`,
     },
     figures && { name: 'Left', value: nextLines(figures) },
     figures && figures.windowsRemaining > 0
@@ -30,7 +30,7 @@ export function factsOf({ alert, insteadOf }: Item, options: RenderOptions): Fac
       : null,
     entry && {
       name: 'Now',
-      value: `${entry.failures} of ${entry.attempts} counted attempts failed in the window in progress${entry.windowLost ? ', which is lost' : ''}; ${entry.rollingFailures} of ${entry.rollingAttempts} in the last five minutes`,
+      value: `${entry.failures} of ${entry.attempts} counted attempts failed in the window in progress${entry.windowLost && figures?.unit !== 'window equivalent' ? ', which is lost' : ''}; ${entry.rollingFailures} of ${entry.rollingAttempts} in the last five minutes`,
     },
     where && where.failures > 0 ? { name: 'Where', value: whereOf(where) } : null,
     {
@@ -50,8 +50,14 @@ export function factsOf({ alert, insteadOf }: Item, options: RenderOptions): Fac
   return facts.filter((fact): fact is Fact => fact !== null);
 }
 
-function lowVolume(count: number): string {
-  return count === 0 ? '' : `; ${count} of them with few attempts`;
+/** Minutes of windows below the threshold are downtime only where such windows are what is lost. */
+function lost(figures: Figures): string {
+  const all = `${windows(figures.lost, figures)} of ${figures.month}`;
+  return figures.unit === 'window' ? `${all} (${figures.downtimeMinutes} minutes)` : `${all}, rounded up`;
+}
+
+function lowVolume({ unit, lowVolumeLost }: Figures): string {
+  return unit !== 'window' || lowVolumeLost === 0 ? '' : `; ${lowVolumeLost} of them with few attempts`;
 }
 
 function nextLines(figures: Figures): string {
@@ -59,7 +65,7 @@ function nextLines(figures: Figures): string {
   if (open.length === 0) return 'none: every line of the contract is crossed';
   return open
     .map(({ target, left, voucherPercent }) => {
-      const more = left === 0 ? 'none' : windows(left);
+      const more = left === 0 ? 'none' : windows(left, figures);
       return `${more} before ${target} % (voucher ${voucherPercent} %)`;
     })
     .join(', ');

@@ -13,6 +13,11 @@ export function targetLine(reading: Reading): Line | undefined {
   return reading.lines.find((line) => line.allowed === reading.budget.allowed);
 }
 
+/** Whether error rates are summed rather than windows lost: only then a figure does not follow from its windows. */
+export function isByMean(reading: Reading): boolean {
+  return reading.figures.providerAndUnknown.display !== undefined;
+}
+
 /** Start of the window in progress; by the clock alone when the whole window is excluded. */
 function openStart(reading: Reading, nowMs: number): number {
   return reading.openWindow ? Date.parse(reading.openWindow.start) : nowMs - (nowMs % windowLength(reading));

@@ -3,7 +3,7 @@ import { contractDate } from '../sla/month.ts';
 import type { Reading } from '../sla/reading.ts';
 import type { Alert, Entry, Fall, Figures, MonthHours, Severity, Step } from './alert.ts';
 import type { PolicyInput } from './input.ts';
-import { deadlineEnd, isRollingBelow, targetLine } from './reading-facts.ts';
+import { deadlineEnd, isByMean, isRollingBelow, targetLine } from './reading-facts.ts';
 import { isBlind, unseenShare } from './sight.ts';
 import type { Episode, PolicyState } from './state.ts';
 
@@ -66,6 +66,7 @@ function figuresOf(reading: Reading): Figures {
     days: period.days,
     endMs: Date.parse(period.end),
     availability: reading.availability.display,
+    unit: isByMean(reading) ? 'window equivalent' : 'window',
     allowed: budget.allowed,
     lost: budget.lost,
     left: Math.max(0, budget.left),

@@ -23,11 +23,13 @@ export function titleOf(alert: Alert): string {
   if (alert.blind?.cause === 'store') return 'the store does not answer';
   switch (alert.step) {
     case 'budget':
-      return figures ? `${figures.lost} of ${figures.allowed} allowed windows are lost` : TITLES.budget;
+      return figures
+        ? `${figures.lost} of ${figures.allowed} allowed ${figures.unit}s are lost`
+        : TITLES.budget;
     case 'near':
-      return figures ? `${windows(figures.left)} left before ${alert.line} %` : TITLES.near;
+      return figures ? `${windows(figures.left, figures)} left before ${alert.line} %` : TITLES.near;
     case 'last-window':
-      return `the next lost window breaches ${alert.line} %`;
+      return `${nextBreaches(figures)} ${alert.line} %`;
     case 'breached':
       return `${alert.line} % is lost for ${alert.month}`;
     case 'claim':
@@ -38,16 +40,16 @@ export function titleOf(alert: Alert): string {
 }
 
 /** What was so and no longer is; a month that ended below a line did not get better. */
-function endOf({ step, line, month, resolvedBecause, blind }: Alert): string {
+function endOf({ step, line, month, resolvedBecause, blind, figures }: Alert): string {
   switch (step) {
     case 'entry-failing':
       return 'room entry works again';
     case 'budget':
-      return 'half of the allowed windows were lost';
+      return `half of the allowed ${figures?.unit ?? 'window'}s were lost`;
     case 'near':
       return resolvedBecause === 'month-ended' ? `${line} % was near` : `${line} % is no longer near`;
     case 'last-window':
-      return `no window was left before ${line} %`;
+      return `no ${figures?.unit ?? 'window'} was left before ${line} %`;
     case 'breached':
       return resolvedBecause === 'month-ended'
         ? `${month} ended below ${line} %`
@@ -105,8 +107,8 @@ export function ifNothingChanges(alert: Alert, nowMs: number): string | null {
   if (!entry || !figures) return null;
   const line = figures.lines.find((one) => !one.crossed);
   if (!line)
-    return 'If this continues, more windows are lost; every line of the contract is already crossed.';
-  const left = `${line.left} of ${line.allowed} windows left`;
+    return `If this continues, more ${figures.unit}s are lost; every line of the contract is already crossed.`;
+  const left = `${line.left} of ${line.allowed} ${figures.unit}s left`;
   if (!fall) {
     return `If this continues to the end of the month, ${line.target} % still holds: ${left}.`;
   }
@@ -125,13 +127,13 @@ export function countdown(alert: Alert, nowMs: number): string[] {
 function outlook(alert: Alert): string {
   const { figures, line } = alert;
   if (!figures) return `${titleOf(alert)}.`;
-  const state = `${figures.lost} of ${figures.allowed} allowed windows are lost, ${windows(figures.left)} left`;
+  const state = `${figures.lost} of ${figures.allowed} allowed ${figures.unit}s are lost, ${windows(figures.left, figures)} left`;
   const until = `until ${dateTime(figures.endMs, alert.timeZone)}`;
   switch (alert.step) {
     case 'near':
       return `${state} ${until}; expected ${percent(figures.expectedAvailability)} at the end, ${percent(figures.breachProbability, 0)} probability of missing ${line} %.`;
     case 'last-window':
-      return `The next lost window breaches ${line} %: ${state} ${until}.`;
+      return `${sentence(nextBreaches(figures))} ${line} %: ${state} ${until}.`;
     default:
       return `${state} ${until}.`;
   }
@@ -141,7 +143,7 @@ function breach({ figures, line, month }: Alert): string {
   if (!figures) return `${line} % is lost for ${month}.`;
   const crossed = figures.lines.find((one) => one.target === line);
   const owed = crossed ? `; the voucher is ${voucher(crossed.voucherPercent, figures)}` : '';
-  return `${line} % is lost for ${month}: ${windows(figures.lost)} lost, availability at most ${display(figures)}${owed}.`;
+  return `${line} % is lost for ${month}: ${windows(figures.lost, figures)} lost, availability at most ${display(figures)}${owed}.`;
 }
 
 function blindness({ blind, timeZone, sinceMs, service }: Alert, nowMs: number): string {
@@ -177,7 +179,7 @@ function resolution(alert: Alert): string {
   // Blindness and its end say nothing of the figures.
   const stand =
     figures && alert.step !== 'blind'
-      ? ` ${figures.month} stands at ${display(figures)}: ${windows(figures.lost)} lost, ${figures.allowed} allowed.`
+      ? ` ${figures.month} stands at ${display(figures)}: ${windows(figures.lost, figures)} lost, ${figures.allowed} allowed.`
       : '';
   return `Resolved after ${span(endedAtMs - firedAtMs)}: ${because}.${stand} ${when}.`;
 }
@@ -193,8 +195,19 @@ export function display(figures: Figures): string {
   return figures.availability.replace(/\s*%$/, ' %');
 }
 
-export function windows(count: number): string {
-  return count === 1 ? '1 window' : `${count} windows`;
+export function windows(count: number, { unit }: Pick<Figures, 'unit'> = { unit: 'window' }): string {
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+/** What is so when none is left: a part of an equivalent still is. */
+function nextBreaches(figures: Figures | null): string {
+  return figures?.unit === 'window equivalent'
+    ? 'less than one window equivalent is left before'
+    : 'the next lost window breaches';
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 /** "ap-guangzhou 80 %, ap-shanghai 15 %", shares of all failures truncated; '' when there are none. */

@@ -1,15 +1,11 @@
 import type { AlertingConfig } from '../../alerts/config.ts';
 import { createDeadMansSwitch } from '../../alerts/dead-mans-switch.ts';
-import type { Sight } from '../../alerts/input.ts';
 import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
 import { type Alerting, createAlerting } from '../../alerts/pipeline.ts';
 import { sightOf } from '../../alerts/sight.ts';
 import { timingOf } from '../../alerts/timing.ts';
 import { whereOf } from '../../alerts/where.ts';
-import { emptyFacts, LATE_SLOT_MINUTES, MINUTE_MS } from '../../sla/facts.ts';
-import { monthAt, serviceMonth } from '../../sla/month.ts';
-import { read } from '../../sla/read.ts';
-import type { Reading } from '../../sla/reading.ts';
+import { LATE_SLOT_MINUTES, MINUTE_MS } from '../../sla/facts.ts';
 import type { Sighting } from '../evaluate/months.ts';
 import type { Log } from '../log.ts';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.ts';
@@ -81,15 +77,9 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
       await pipeline.stop();
     },
     async consider(sighting) {
-      const { service, closed, facts, terms, nowMs: atMs } = sighting;
-      const listeningSinceMs = deps.listeningSinceMs();
-      const circumstances = {
-        closed,
-        timeZone: terms.timeZone,
-        ...(sighting.reading
-          ? { reading: sighting.reading, sight: sightOf(facts, listeningSinceMs, atMs) }
-          : outsideService(sighting, listeningSinceMs)),
-      };
+      const { service, reading, closed, facts, terms, nowMs: atMs } = sighting;
+      const sight = sightOf(facts, deps.listeningSinceMs(), atMs);
+      const circumstances = { reading, closed, timeZone: terms.timeZone, sight };
       await pipeline.consider(service, circumstances, async () => {
         const nowMinute = Math.floor(atMs / MINUTE_MS);
         const from = Math.floor((nowMinute - WHERE_MINUTES) / LATE_SLOT_MINUTES) * LATE_SLOT_MINUTES;
@@ -104,24 +94,5 @@ export function createDaemonAlerting(config: AlertingConfig, deps: AlertingDeps)
         firing.map(({ alert }) => alert.step),
       );
     },
-  };
-}
-
-/**
- * Outside its service period nothing of a service is promised or watched, and yet its last months can be claimed
- * (3.2). So the calendar's month stands in, in which nothing was counted and nobody is missed.
- */
-function outsideService(
-  { service, terms, nowMs }: Sighting,
-  listeningSinceMs: number,
-): { readonly reading: Reading; readonly sight: Sight } {
-  const { serviceStart: _start, serviceEnd: _end, ...unbounded } = terms;
-  const found = serviceMonth(monthAt(nowMs, unbounded), unbounded);
-  if (!found.ok) throw new Error(`MONTH_MISSING: ${found.message}`);
-  const { month } = found;
-  const facts = emptyFacts(month.firstMinute, 0);
-  return {
-    reading: read({ service, month, facts, terms: unbounded, exclusions: [], nowMs }),
-    sight: { lastAliveAtMs: nowMs, listeningSinceMs, recent: [] },
   };
 }

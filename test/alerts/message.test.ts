@@ -5,7 +5,9 @@ import { FULL_ITEMS, type Item, render } from '../../alerts/message.ts';
 import { bothTimes, clockTime, span, startOfDate } from '../../alerts/times.ts';
 import { whereOf } from '../../alerts/where.ts';
 import { firstLine, percent } from '../../alerts/words.ts';
+import { AT_ONCE, Play } from './play.ts';
 import { alertOf } from './samples.ts';
+import { Scene } from './scene.ts';
 
 const DECIDED_MS = Date.parse('2026-11-23T06:23:00Z');
 const OPTIONS = {
@@ -45,6 +47,24 @@ Runbook  https://wiki.example.org/rtc
 -- 
 Observed by roomwatch from the entries it was told of; the provider keeps its own record.
 `);
+  });
+
+  it('under terms that sum error rates speaks of window equivalents, which are what is lost there', () => {
+    const scene = new Scene({ terms: { measure: 'mean-window-error' } });
+    // Half of the entries fail in each: two windows spend one equivalent, and 8.64 may be spent.
+    const texts = [8, 16, 18].map((count) => {
+      const play = new Play({ settings: AT_ONCE });
+      scene.lose(1_000, count);
+      play.decide(scene.windowAt(1_000 + count), scene.at(scene.windowAt(1_000 + count)));
+      const items = play.said.filter(({ alert }) => alert.step !== 'entry-failing');
+      return items.map(({ alert }) => render([item(alert)], { ...OPTIONS, nowMs: alert.decidedAtMs }).text);
+    });
+    const all = texts.flat();
+    expect(all.join()).toMatch(/: \d window equivalents left before 99\.9 %/);
+    expect(all.join()).toContain('less than one window equivalent is left before 99.9 %');
+    expect(all.join()).toMatch(/99\.9 % is lost for 2026-11: \d+ window equivalents lost/);
+    for (const text of all)
+      expect(text).not.toMatch(/\d windows? (of|lost|left|before)|which is lost|minutes\),/);
   });
 
   it('that comes late says so, and promises nothing that is over', () => {

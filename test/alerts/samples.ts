@@ -25,6 +25,7 @@ export function alertOf(wishes: Partial<Alert> = {}): Alert {
       days: 30,
       endMs: Date.parse('2026-11-30T16:00:00Z'),
       availability: '99.930%',
+      unit: 'window',
       allowed: 8,
       lost: 6,
       left: 2,
