@@ -5,7 +5,7 @@ const MIN_CORRECTION_MS = 2_000;
 /** A correction in use is changed only by more than this, as every change seals a batch. */
 const HYSTERESIS_MS = 250;
 /** The wall clock and the monotonic one may drift apart by this between two samples before it counts as a step. */
-const STEP_MS = 500;
+export const STEP_MS = 500;
 
 /** Instants of one exchange: sent and received by us, in between received and answered by the peer. */
 export interface Exchange {

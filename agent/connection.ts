@@ -4,7 +4,7 @@ import { decodeDaemonFrame, encodeFrame } from '../protocol/codec.ts';
 import type { AgentFrame, DaemonFrame, Nack, Welcome } from '../protocol/frame.ts';
 import { LIMITS, SUBPROTOCOL } from '../protocol/limits.ts';
 import type { Clock } from './clock.ts';
-import { ClockOffset } from './clock-offset.ts';
+import { ClockOffset, STEP_MS } from './clock-offset.ts';
 import { type Ended, endingOfClose, endingOfStatus, type Retry } from './ending.ts';
 import { Sender } from './sender.ts';
 import { readBatch } from './spool/batch-record.ts';
@@ -222,6 +222,7 @@ export class Connection {
     on.acknowledged(this.#sender.start({ epoch: welcome.epoch, applied, credit: welcome.credit }));
     this.#beat(Math.max(welcome.heartbeatMs, settings.minHeartbeatMs));
     this.#sampleClock();
+    this.#watchClock();
   }
 
   /** Whether the daemon's batch of this number is another one than ours. */
@@ -305,6 +306,19 @@ export class Connection {
     this.#later(this.#options.settings.clockSampleMs, () => this.#sampleClock());
   }
 
+  /** A clock that was set is measured at once: until then outcomes are booked by a correction of the old one. */
+  #watchClock(): void {
+    const { clock } = this.#options;
+    const skewMs = () => clock.nowMs() - clock.monotonicMs();
+    let lastMs = skewMs();
+    const watch = setInterval(() => {
+      const nowMs = skewMs();
+      if (Math.abs(nowMs - lastMs) > STEP_MS) this.#send({ type: 'ping', t0: clock.nowMs() });
+      lastMs = nowMs;
+    }, CLOCK_WATCH_MS);
+    this.#timers.add(watch);
+  }
+
   #closed(code: number, reason: string): void {
     const { result, message, retry } = endingOfClose(code, reason);
     // What was received before the close may say more than the code does.
@@ -365,6 +379,7 @@ export class Connection {
 
 /** Answers to batches, which cannot come before the welcome. */
 const STREAM_NACKS: ReadonlySet<Nack['kind']> = new Set(['rewind', 'reject']);
+const CLOCK_WATCH_MS = 1_000;
 const ANNOUNCE_AFTER_MS = 200;
 const CLOSE_WITHIN_MS = 2_000;
 /** Fewer than the 123 bytes of RFC 6455 however they are encoded. */

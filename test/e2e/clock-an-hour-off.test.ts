@@ -15,6 +15,64 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
+/** Attempts by minute, as the books have them in the two hours before and after. */
+async function attemptsByMinute(folder: string, aroundMinute: number) {
+  const store = await openLmdbStore({ directory: join(folder, 'books') });
+  undo.push(() => store.close());
+  // The bounds of what is read are multiples of five.
+  const from = Math.floor(aroundMinute / 5) * 5 - 180;
+  const { tallies } = await store.facts.readMinutes('acme', from, from + 360);
+  return Array.from({ length: 360 }, (_, minute) => ({
+    minute: from + minute,
+    n: tallies[minute * MEASURE_COUNT + MEASURE_INDEX.attempts] ?? 0,
+  })).filter(({ n }) => n > 0);
+}
+
+it('outcomes count once, and in the true minute, though the agent’s clock jumps an hour ahead and two back', {
+  timeout: 60_000,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'roomwatch-clock-'));
+  undo.push(() => rm(folder, { recursive: true, force: true }));
+  const daemon = await bootDaemon({ folder });
+  undo.push(() => daemon.stop());
+  let aheadMs = 0;
+  const agent = await startAgent({
+    server: daemon.url.replace('http', 'ws'),
+    token: async () => AGENT_TOKEN,
+    spoolDirectory: join(folder, 'spool'),
+    services: ['acme'],
+    clock: { ...systemClock, nowMs: () => Date.now() + aheadMs },
+  });
+  undo.push(() => agent.stop(0));
+  const firstMinute = Math.floor(Date.now() / 60_000);
+  let reported = 0;
+  for (const nextMs of [0, HOUR_MS, -HOUR_MS, 0]) {
+    aheadMs = nextMs;
+    // Measured anew within a second or two, not at the next heartbeat.
+    await waitFor(
+      'the correction',
+      () => Math.abs((agent.spool.clockOffsetMs ?? Number.NaN) + nextMs) < 2_000,
+      {
+        withinMs: 8_000,
+      },
+    );
+    agent.receiver.receive({ result: 'ok', count: 100 }, 'library');
+    agent.receiver.receive({ result: 'ok', count: 7, at: Date.now() + nextMs }, 'library');
+    await agent.spool.commit();
+    await agent.spool.seal();
+    reported += 107;
+  }
+  expect(await agent.flush(10_000)).toBe(true);
+  const lastMinute = Math.floor(Date.now() / 60_000);
+  for (const step of undo.splice(1).reverse()) await step();
+  const attempts = await attemptsByMinute(folder, firstMinute);
+  expect(attempts.reduce((sum, { n }) => sum + n, 0)).toBe(reported);
+  for (const { minute } of attempts) {
+    expect(minute).toBeGreaterThanOrEqual(firstMinute);
+    expect(minute).toBeLessThanOrEqual(lastMinute);
+  }
+});
+
 for (const [name, aheadMs] of [
   ['ahead', HOUR_MS],
   ['behind', -HOUR_MS],
@@ -50,15 +108,7 @@ for (const [name, aheadMs] of [
     const lastMinute = Math.floor(Date.now() / 60_000);
     for (const step of undo.splice(1).reverse()) await step();
 
-    const store = await openLmdbStore({ directory: join(folder, 'books') });
-    undo.push(() => store.close());
-    // The bounds of what is read are multiples of five.
-    const from = Math.floor(firstMinute / 5) * 5 - 120;
-    const { tallies } = await store.facts.readMinutes('acme', from, from + 240);
-    const attempts = Array.from({ length: 240 }, (_, minute) => ({
-      minute: from + minute,
-      n: tallies[minute * MEASURE_COUNT + MEASURE_INDEX.attempts] ?? 0,
-    })).filter(({ n }) => n > 0);
+    const attempts = await attemptsByMinute(folder, firstMinute);
     expect(attempts.reduce((sum, { n }) => sum + n, 0)).toBe(321);
     for (const { minute } of attempts) {
       expect(minute).toBeGreaterThanOrEqual(firstMinute);
