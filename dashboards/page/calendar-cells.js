@@ -73,8 +73,8 @@ export function drawCell(brush, look, box) {
       });
       return;
     case 'absent':
-      fill('ahead', { left, top, width, height: hairline });
-      fill('ahead', { left, top: top + height - hairline, width, height: hairline });
+      fill('faint', { left, top, width, height: hairline });
+      fill('faint', { left, top: top + height - hairline, width, height: hairline });
       return;
     case 'ahead':
       fill('ahead', { left, top: top + Math.round(height / 2), width, height: hairline });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { launchBrowser } from '../support/browser.ts';
 import { bootDaemon } from '../support/daemon.ts';
-import { writeBooks } from './books.ts';
+import { type Past, writeBooks } from './books.ts';
 import { fleetPasts } from './scene.ts';
 
 /**
@@ -38,23 +38,27 @@ const SHOTS: readonly Shot[] = [
     arrange: explained,
   },
   { name: 'missed-light', path: '#/live-shopping', width: 1280, height: 1120, scheme: 'light' },
+  // A month with a clock change: the last Sunday of March has 23 hours.
   {
-    name: 'explained-dark',
-    path: '#/classroom',
+    name: 'clock-change-light',
+    path: '#/helpdesk-berlin/2026-03',
     width: 1280,
     height: 1120,
-    scheme: 'dark',
-    arrange: explained,
+    scheme: 'light',
   },
   { name: 'phone-light', path: '#/telehealth', width: 390, height: 1180, scheme: 'light' },
+  { name: 'phone-dark', path: '#/voice-rooms', width: 390, height: 1180, scheme: 'dark' },
 ];
 
 const folder = await mkdtemp(join(tmpdir(), 'roomwatch-screenshots-'));
-await writeBooks(join(folder, 'books'), fleetPasts(NOW_MS));
+await writeBooks(join(folder, 'books'), [...fleetPasts(NOW_MS), ...march()]);
 const daemon = await bootDaemon({
   folder,
   nowMs: () => NOW_MS,
-  config: { terms: { preset: 'trtc', monthlyFee: { amount: '12400.00', currency: 'USD' } } },
+  config: {
+    terms: { preset: 'trtc', monthlyFee: { amount: '12400.00', currency: 'USD' } },
+    services: { 'helpdesk-berlin': { terms: { preset: 'trtc', timeZone: 'Europe/Berlin' } } },
+  },
 });
 try {
   await daemon.write('POST', '/api/v1/exclusions', {
@@ -73,6 +77,15 @@ try {
 } finally {
   await daemon.stop();
   await rm(folder, { recursive: true, force: true });
+}
+
+/** March of a service whose contract has a clock with daylight saving. */
+function march(): Past[] {
+  const [past] = fleetPasts(Date.parse('2026-03-31T15:55:00Z')).filter(
+    ({ service }) => service === 'karaoke',
+  );
+  if (past === undefined) throw new Error('the scene has no karaoke');
+  return [{ ...past, service: 'helpdesk-berlin' }];
 }
 
 async function take(browser: Browser, { name, path, width, height, scheme, arrange }: Shot): Promise<void> {
