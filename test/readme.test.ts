@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { runCli } from '../server/cli.ts';
 import { runCommand } from './support/run-command.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const PAGES = ['README.md', 'server/OPERATIONS.md'];
+const PAGES = ['README.md', 'server/OPERATIONS.md', 'server/API.md'];
 const textOf = (page: string) => readFileSync(join(root, page), 'utf8');
 
 describe('what users read first', () => {
@@ -39,5 +39,29 @@ describe('what users read first', () => {
       ),
     ]);
     for (const command of known) expect([...named]).toContain(command);
+  });
+
+  it('server/API.md lists every route with its method, and every code of a refusal', () => {
+    const folder = join(root, 'server/http/routes');
+    const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    const routes = sources.flatMap((text) =>
+      [...text.matchAll(/method: '(\w+)',\s*pattern: '([^']+)'/g)].map(
+        ([, method, path]) => `${method} ${path}`,
+      ),
+    );
+    expect(routes.length).toBeGreaterThan(15);
+    const listed = [...textOf('server/API.md').matchAll(/^\| (GET|POST|DELETE) \| `([^`]+)`/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    );
+    expect(listed.toSorted()).toEqual(routes.toSorted());
+    const refusals = readFileSync(join(root, 'server/http/answer.ts'), 'utf8');
+    const codes = [...refusals.matchAll(/^ {2}([A-Z_]+): (\d{3}),$/gm)].map(([, code, status]) => [
+      status,
+      code,
+    ]);
+    expect(codes.length).toBeGreaterThan(10);
+    for (const [status, code] of codes) {
+      expect(textOf('server/API.md')).toMatch(new RegExp(`^\\| ${status} \\|.*\`${code}\``, 'm'));
+    }
   });
 });

@@ -24,8 +24,17 @@ export function contractMonth({ month, timeZone, firstDate, days, windowMinutes,
       offsetMs: offsetMinutes * 60_000,
     })),
   };
-  const places = Array.from({ length: days * windowsPerDay }, (_, place) => place);
-  return { ...laid, absent: new Set(places.filter((place) => spansOf(laid, place).length === 0)) };
+  return { ...laid, absent: absentOf(laid) };
+}
+
+/** @param {Omit<ContractMonth, 'absent'>} month @returns {Set<number>} */
+function absentOf(month) {
+  const minutes = month.clock.reduce((sum, { fromMs, toMs }) => sum + (toMs - fromMs) / 60_000, 0);
+  // Nearly every month: one piece, and every minute in it.
+  if (month.clock.length === 1 && minutes === month.days * month.perDay * month.windowMinutes)
+    return new Set();
+  const places = Array.from({ length: month.days * month.perDay }, (_, place) => place);
+  return new Set(places.filter((place) => spansOf(month, place).length === 0));
 }
 
 /**
