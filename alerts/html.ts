@@ -1,14 +1,38 @@
 import type { RenderOptions, Section } from './message.ts';
+import { PICTURE_WIDTH } from './picture.ts';
 import { countdown, firstLine, headline, OBSERVED } from './words.ts';
 
-/** The HTML part of a message: inline styles alone, since mail readers drop everything else. */
+/**
+ * The HTML part of a message. What it needs is in inline styles, since many mail readers drop everything else; the
+ * one style element only adds a dark scheme where it is understood. Each colour has a contrast of 4.5 or more to
+ * its background, in both.
+ */
 
-const COLOURS: Readonly<Record<string, string>> = {
-  critical: '#b42318',
-  warning: '#b25e09',
-  notice: '#175cd3',
-  resolved: '#067647',
-};
+const LIGHT = { paper: '#ffffff', ink: '#101828', dim: '#5d6880', link: '#175cd3' } as const;
+const DARK = { paper: '#14181f', ink: '#e8ebf0', dim: '#9aa5b8', link: '#8ab8ff' } as const;
+
+/** By severity, and of what has ended. */
+const COLOURS = {
+  critical: { light: '#b42318', dark: '#ff8f85' },
+  warning: { light: '#a15408', dark: '#f5b056' },
+  notice: { light: '#175cd3', dark: '#8ab8ff' },
+  resolved: { light: '#067647', dark: '#5fd39a' },
+} as const;
+
+const DARK_STYLE = [
+  ':root{color-scheme:light dark}',
+  '@media (prefers-color-scheme:dark){',
+  `.rw,.rw-body{background:${DARK.paper}!important;color:${DARK.ink}!important}`,
+  `.rw-dim{color:${DARK.dim}!important}`,
+  `.rw a{color:${DARK.link}!important}`,
+  ...Object.entries(COLOURS).map(
+    ([name, { dark }]) =>
+      `.rw-${name}{color:${dark}!important}.rw-bar-${name}{border-color:${dark}!important}`,
+  ),
+  '}',
+].join('');
+
+const FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif";
 
 export function htmlOf(
   sections: readonly Section[],
@@ -17,32 +41,50 @@ export function htmlOf(
 ): string {
   const body = sections.map(({ item, facts }) => {
     const { alert, wasUndelivered } = item;
-    const colour = COLOURS[alert.kind === 'resolved' ? 'resolved' : alert.severity];
+    const tone = alert.kind === 'resolved' ? 'resolved' : alert.severity;
+    const colour = COLOURS[tone].light;
+    // A name stands over its value: beside it, a phone would leave the value a column of single words.
     const rows = facts.map(
-      (fact) =>
-        `<tr><td style="padding:2px 14px 2px 0;color:#667085;vertical-align:top">${escapeHtml(fact.name)}</td><td style="padding:2px 0">${fact.isLink ? link(fact.value) : escapeHtml(fact.value)}</td></tr>`,
+      ({ name, value, isLink }) =>
+        `<div class="rw-dim" style="color:${LIGHT.dim};font-size:12px;margin:10px 0 1px">${escapeHtml(name)}</div><div style="font-size:14px;line-height:1.45">${isLink ? link(value) : prose(value)}</div>`,
     );
     return [
-      `<div style="border-left:4px solid ${colour};padding:4px 0 4px 14px;margin:0 0 24px">`,
-      `<p style="font-size:17px;font-weight:600;margin:0 0 6px">${escapeHtml(firstLine(alert, options.nowMs))}</p>`,
-      `<p style="margin:0 0 10px;color:${colour}">${escapeHtml(headline(alert, wasUndelivered))}</p>`,
-      ...countdown(alert, options.nowMs).map((line) => `<p style="margin:0 0 10px">${escapeHtml(line)}</p>`),
-      `<table style="border-collapse:collapse;font-size:14px">${rows.join('')}</table>`,
+      `<div class="rw-bar-${tone}" style="border-left:4px solid ${colour};padding:2px 0 2px 14px;margin:0 0 24px">`,
+      `<p class="rw-${tone}" style="margin:0 0 6px;font-size:13px;font-weight:600;color:${colour}">${prose(headline(alert, wasUndelivered))}</p>`,
+      `<p style="font-size:18px;line-height:1.35;font-weight:600;margin:0 0 8px">${prose(firstLine(alert, options.nowMs))}</p>`,
+      ...countdown(alert, options.nowMs).map(
+        (line) => `<p style="margin:0 0 8px;font-size:14px;line-height:1.45">${prose(line)}</p>`,
+      ),
+      ...rows,
       '</div>',
     ].join('\n');
   });
-  const more = rest.map((line) => `<li>${escapeHtml(line)}</li>`);
+  const more = rest.map((line) => `<li style="margin:0 0 4px">${prose(line)}</li>`);
+  // The picture is light in both schemes, so it brings its own paper.
   const picture = options.pictureCid
-    ? `<p><img src="cid:${options.pictureCid}" alt="The month by day and hour; lost windows are marked" style="max-width:100%"></p>`
+    ? [
+        `<p class="rw-dim" style="color:${LIGHT.dim};font-size:12px;margin:0 0 6px">The month on the contract's clock: a row for each day, a cell for each hour. Lost windows of an hour: 1 or 2 orange, 3 to 6 red, more dark red.</p>`,
+        `<div style="display:inline-block;box-sizing:border-box;max-width:100%;background:#ffffff;border:1px solid #d0d5dd;border-radius:6px;padding:8px;margin:0 0 16px"><img src="cid:${options.pictureCid}" width="${PICTURE_WIDTH}" alt="The month by day and hour; lost windows are marked" style="display:block;width:${PICTURE_WIDTH}px;max-width:100%;height:auto"></div>`,
+      ].join('\n')
     : '';
   return [
-    '<!doctype html><html><body style="font-family:system-ui,-apple-system,Segoe UI,sans-serif;color:#101828;max-width:720px">',
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width,initial-scale=1">',
+    '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">',
+    `<style>${DARK_STYLE}</style></head>`,
+    `<body class="rw-body" style="margin:0;padding:0;background:${LIGHT.paper};color:${LIGHT.ink}">`,
+    `<div class="rw" style="font-family:${FONT};background:${LIGHT.paper};color:${LIGHT.ink};max-width:640px;padding:20px;overflow-wrap:anywhere">`,
     ...body,
-    ...(more.length > 0 ? [`<ul>${more.join('')}</ul>`] : []),
+    ...(more.length > 0 ? [`<ul style="padding-left:20px;font-size:14px">${more.join('')}</ul>`] : []),
     picture,
-    `<p style="color:#667085;font-size:12px">${escapeHtml(OBSERVED)}</p>`,
-    '</body></html>',
+    `<p class="rw-dim" style="color:${LIGHT.dim};font-size:12px;margin:0">${escapeHtml(OBSERVED)}</p>`,
+    '</div></body></html>',
   ].join('\n');
+}
+
+/** A percent sign stays with its number. */
+function prose(text: string): string {
+  return escapeHtml(text).replaceAll(' %', '&nbsp;%');
 }
 
 function escapeHtml(text: string): string {
@@ -55,5 +97,5 @@ function escapeHtml(text: string): string {
 }
 
 function link(url: string): string {
-  return `<a href="${escapeHtml(url)}">${escapeHtml(url)}</a>`;
+  return `<a href="${escapeHtml(url)}" style="color:${LIGHT.link}">${escapeHtml(url)}</a>`;
 }

@@ -18,11 +18,15 @@ const PALETTE = {
 } as const;
 const COLOURS = Object.keys(PALETTE) as (keyof typeof PALETTE)[];
 
-const CELL_WIDTH = 16;
-const CELL_HEIGHT = 9;
-const GAP = 2;
-const LEFT = 14;
-const TOP = 10;
+/** Pixels of the picture for each pixel of the page: mails are read on phones. */
+const DENSITY = 2;
+const CELL_WIDTH = 32;
+const CELL_HEIGHT = 20;
+const GAP = 4;
+const LEFT = 34;
+const TOP = 24;
+/** Pixels of each dot of a digit, so that it is as high as a row. */
+const DOT = 3;
 const HOURS_A_DAY = 24;
 const LABELLED_HOURS = [0, 6, 12, 18];
 
@@ -31,14 +35,17 @@ const DIGITS = [
   0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717,
 ] as const;
 
+/** How wide it is shown. */
+export const PICTURE_WIDTH = (LEFT + HOURS_A_DAY * (CELL_WIDTH + GAP)) / DENSITY;
+
 /** @returns the PNG's bytes, some kilobytes */
 export function monthPicture(month: MonthHours): Buffer {
   const days = Math.max(1, Math.ceil(month.hours.length / HOURS_A_DAY));
   const canvas = new Canvas(LEFT + HOURS_A_DAY * (CELL_WIDTH + GAP), TOP + days * (CELL_HEIGHT + GAP));
-  for (const hour of LABELLED_HOURS) canvas.number(LEFT + hour * (CELL_WIDTH + GAP), 2, hour);
+  for (const hour of LABELLED_HOURS) canvas.number(LEFT + hour * (CELL_WIDTH + GAP), 4, hour);
   for (let day = 0; day < days; day += 1) {
     const y = TOP + day * (CELL_HEIGHT + GAP);
-    canvas.number(2, y + 2, month.firstDay + day);
+    canvas.number(2, y + 3, month.firstDay + day);
     for (let hour = 0; hour < HOURS_A_DAY; hour += 1) {
       const lost = month.hours[day * HOURS_A_DAY + hour];
       if (lost === undefined) continue;
@@ -80,7 +87,9 @@ class Canvas {
       const bits = DIGITS[Number(digit)] ?? 0;
       for (let bit = 0; bit < 15; bit += 1) {
         const isSet = ((bits >> (14 - bit)) & 1) === 1;
-        if (isSet) this.fill(x + i * 4 + (bit % 3), y + Math.floor(bit / 3), 1, 1, 'ink');
+        if (!isSet) continue;
+        const [column, row] = [i * 4 + (bit % 3), Math.floor(bit / 3)];
+        this.fill(x + column * DOT, y + row * DOT, DOT, DOT, 'ink');
       }
     }
   }

@@ -3,13 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { launchBrowser } from '../support/browser.ts';
-import { bootDaemon } from '../support/daemon.ts';
+import { AGENT_TOKEN, bootDaemon } from '../support/daemon.ts';
+import { openMail } from '../support/mail-page.ts';
+import { startMailSink } from '../support/mail-sink.ts';
+import { cell, failedCell, RawAgent } from '../support/raw-agent.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { type Past, writeBooks } from './books.ts';
 import { fleetPasts } from './scene.ts';
 
 /**
- * Pictures of the page for people, from a real daemon with a made-up month, into dashboards/pictures/.
- * Usage: npm run screenshots, from the top of the checkout.
+ * Pictures of the page for people and of a mail, from a real daemon with a made-up month, into dashboards/pictures/.
+ * Usage: npm run screenshots [-- NAME...], from the top of the checkout; by default all of them.
  */
 const NOW_MS = Date.parse('2026-11-23T20:42:30+08:00');
 const FOLDER = join('dashboards', 'pictures');
@@ -50,14 +54,39 @@ const SHOTS: readonly Shot[] = [
   { name: 'phone-dark', path: '#/voice-rooms', width: 390, height: 1180, scheme: 'dark' },
 ];
 
+/** The mail about failing entries, as an SMTP server received it. */
+const MAILS = [
+  { name: 'mail-light', width: 680, scheme: 'light' },
+  { name: 'mail-dark', width: 680, scheme: 'dark' },
+] as const;
+
+const wanted = process.argv.slice(2);
+const isWanted = ({ name }: { readonly name: string }) => wanted.length === 0 || wanted.includes(name);
+const names = [...SHOTS, ...MAILS].map(({ name }) => name);
+const unknown = wanted.find((name) => !names.includes(name as (typeof names)[number]));
+if (unknown !== undefined) throw new Error(`no picture is called ${unknown}; there are ${names.join(', ')}`);
+
 const folder = await mkdtemp(join(tmpdir(), 'roomwatch-screenshots-'));
 await writeBooks(join(folder, 'books'), [...fleetPasts(NOW_MS), ...march()]);
+const sink = await startMailSink();
 const daemon = await bootDaemon({
   folder,
   nowMs: () => NOW_MS,
   config: {
     terms: { preset: 'trtc', monthlyFee: { amount: '12400.00', currency: 'USD' } },
     services: { 'helpdesk-berlin': { terms: { preset: 'trtc', timeZone: 'Europe/Berlin' } } },
+    alerting: {
+      groupWaitMs: 0,
+      externalUrl: 'https://roomwatch.example.org',
+      runbookUrl: 'https://wiki.example.org/rtc-outage',
+      receivers: [
+        {
+          ...{ name: 'on-call', type: 'email', host: '127.0.0.1', port: sink.port, tls: 'none' },
+          ...{ from: 'roomwatch@example.org', to: ['on-call@example.org'] },
+          ...{ services: ['classroom'], steps: ['entry-failing'] },
+        },
+      ],
+    },
   },
 });
 try {
@@ -72,10 +101,20 @@ try {
   });
   await mkdir(FOLDER, { recursive: true });
   const browser = await launchBrowser();
-  for (const shot of SHOTS) await take(browser, shot);
+  for (const shot of SHOTS.filter(isWanted)) await take(browser, shot);
+  // Last, for a failing entry is seen on the page, too.
+  const mails = MAILS.filter(isWanted);
+  if (mails.length > 0) await failEntries();
+  for (const { name, ...look } of mails) {
+    const mail = await waitFor('the mail', () => sink.mails[0]);
+    const page = await openMail(browser, mail, look);
+    await writeFile(join(FOLDER, `${name}.png`), await page.screenshot({ fullPage: true }));
+    await page.close();
+  }
   await browser.close();
 } finally {
   await daemon.stop();
+  await sink.stop();
   await rm(folder, { recursive: true, force: true });
 }
 
@@ -86,6 +125,21 @@ function march(): Past[] {
   );
   if (past === undefined) throw new Error('the scene has no karaoke');
   return [{ ...past, service: 'helpdesk-berlin' }];
+}
+
+/** Most entries of the minute in progress fail, in one region more than in the others. */
+async function failEntries(): Promise<void> {
+  const service = 'classroom';
+  const minute = Math.floor(NOW_MS / 60_000);
+  const { agent } = await RawAgent.greet(daemon.daemon.port, { services: [service] }, AGENT_TOKEN);
+  const cells = [
+    cell({ service, minute, n: 120 }),
+    failedCell({ service, minute, n: 168, region: 'ap-guangzhou', cause: 'unknown' }),
+    failedCell({ service, minute, n: 31, region: 'ap-singapore', platform: 'native', code: '-3301' }),
+  ];
+  agent.send(agent.batch(1, { minute, cells, alive: [service] }));
+  await agent.acknowledged(1);
+  await agent.end();
 }
 
 async function take(browser: Browser, { name, path, width, height, scheme, arrange }: Shot): Promise<void> {
