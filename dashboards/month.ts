@@ -3,6 +3,7 @@ import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { METRICS } from '../protocol/metrics.ts';
 import { board, toPage, UID, withService } from './board.ts';
 import { answer } from './month-answer.ts';
+import { callbacks } from './month-callbacks.ts';
 import { rightNow, where } from './month-entries.ts';
 import { forecast } from './month-forecast.ts';
 import { lostWindows } from './month-windows.ts';
@@ -28,6 +29,7 @@ export function month(): dashboard.DashboardBuilder {
   lostWindows(builder);
   rightNow(builder);
   where(builder);
+  callbacks(builder);
   return builder;
 }
 

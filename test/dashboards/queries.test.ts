@@ -5,6 +5,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type RunningAgent, startAgent } from '../../agent/app.ts';
+import { signatureOf } from '../../agent/intake/trtc-callback.ts';
 import { UID } from '../../dashboards/board.ts';
 import { dashboards } from '../../dashboards/build.ts';
 import { AGENT_PATH, SUBPROTOCOL } from '../../protocol/limits.ts';
@@ -26,6 +27,8 @@ const SERVICE = 'acme';
 const VARIABLES = { service: SERVICE, line: '0.999', __rate_interval: '20s', __range: '10m' };
 /** Series of these appear with the first loss, and nothing is lost here. Their names must still be known. */
 const EMPTY_WHEN_WELL: readonly string[] = [AGENT_METRICS.outcomesLost.name];
+const APP = '1400000123';
+const CALLBACK_KEY = 'dashboards';
 const MINUTE_MS = 60_000;
 const WITHIN = { withinMs: 90_000, everyMs: 500 };
 /** Contract terms in whose zone no month begins or ends while this runs: the incident of an hour ago is in it. */
@@ -61,6 +64,7 @@ beforeAll(async () => {
     spoolDirectory: join(folder, 'spool'),
     services: [SERVICE],
     listen: { host: '127.0.0.1', port: 0 },
+    trtcCallbacks: [{ sdkAppId: APP, service: SERVICE, key: async () => CALLBACK_KEY }],
   });
   undo.push(() => agent.stop());
   prometheus = await startPrometheus({
@@ -70,7 +74,10 @@ beforeAll(async () => {
   undo.push(() => prometheus.stop());
   await reportIncident();
   await loseAndRefuse();
-  const traffic = setInterval(() => void report(now()), 500);
+  const traffic = setInterval(() => {
+    void report(now());
+    void callBack();
+  }, 500);
   undo.push(() => clearInterval(traffic));
 }, 60_000);
 afterAll(async () => {
@@ -112,6 +119,27 @@ function now(): object[] {
       outcome({ result: 'failed', cause, count: 2 }),
     ),
   ];
+}
+
+/** The vendor tells of a user who came in. */
+async function callBack(): Promise<void> {
+  const nowMs = Date.now();
+  const body = JSON.stringify({
+    EventGroupId: 1,
+    EventType: 103,
+    CallbackTs: nowMs,
+    EventInfo: { RoomId: 7, UserId: `user-${nowMs}`, EventMsTs: nowMs, EventTs: 1, Role: 20, Reason: 1 },
+  });
+  const response = await fetch(`http://127.0.0.1:${agent.ports.http}/v1/trtc/callback`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      SdkAppId: APP,
+      Sign: signatureOf(CALLBACK_KEY, Buffer.from(body)),
+    },
+    body,
+  });
+  await response.arrayBuffer();
 }
 
 /** A window of an hour ago was lost, and with it the calm: the service has a history. */
@@ -251,6 +279,9 @@ describe('what the dashboards show', () => {
         expect(await one('Downtime')).toBe(reading.downtimeMinutes * 60);
         expect(await one('Voucher owed so far')).toBe(reading.voucherPercent / 100);
         expect(await one('Coverage')).toBeCloseTo(reading.coverage, 9);
+        expect(reading.callbacks?.coverage).toBeGreaterThan(1);
+        expect(await one('Entries that agents saw too')).toBeCloseTo(reading.callbacks!.coverage!, 9);
+        expect(await one('Surges to decide about')).toBe(0);
         const { breachProbability: chance } = projection;
         const stake = 0.1 * chance['99.9']! + 0.1 * chance['99.5']! + 0.3 * chance['99']!;
         expect(await one('Voucher at stake')).toBeCloseTo(stake, 9);
