@@ -129,7 +129,9 @@ describe('a mail', () => {
     const { mail, raw } = sink.mails[0]!;
     expect(mail.html).not.toContain('<script');
     expect(mail.html).toContain('&lt;script&gt;');
-    expect(raw).not.toMatch(/^bcc:/im);
+    // A line that quoted-printable broke softly goes on in the next one.
+    expect(raw.replace(/=\r?\n/g, '')).not.toMatch(/^bcc:/im);
+    expect(mail.headers.has('bcc')).toBe(false);
     expect(mail.text).not.toContain('\u202e');
   });
 
