@@ -32,7 +32,8 @@ export interface Portion {
 export class StreamReader implements LineSink {
   readonly #fold: Fold;
   readonly #lines = new PlainLines(this);
-  #full: Portion['items'][number][] = [];
+  /** In the order of the lines, so that of two with one id the first counts. */
+  #items: Portion['items'][number][] = [];
   #hashed = new HashedOutcomes();
   #takenLines = 0;
 
@@ -66,11 +67,10 @@ export class StreamReader implements LineSink {
   take(): Portion {
     const { cells, clockOffsetMs } = this.#fold.take();
     const hashed = this.#hashed;
-    const items = this.#full;
+    const items = this.#items;
     for (const cell of cells) items.push({ kind: 'cell', cell, clockOffsetMs });
-    for (let index = 0; index < hashed.length; index += 1) items.push(index);
     const lines = this.waitingLines;
-    this.#full = [];
+    this.#items = [];
     this.#hashed = new HashedOutcomes();
     this.#takenLines = this.#lines.lines;
     return { lines, items, hashed };
@@ -80,11 +80,12 @@ export class StreamReader implements LineSink {
     if (id === undefined) return this.#fold.add(outcome, outcome.at);
     const series = this.#fold.seriesOf(outcome);
     if (series === undefined) return false;
+    this.#items.push(this.#hashed.length);
     this.#hashed.add(series.labels, outcome, id);
     return true;
   }
 
   other(text: string | undefined): void {
-    if (text?.trim() !== '') this.#full.push({ kind: 'line', text, number: this.#lines.lines });
+    if (text?.trim() !== '') this.#items.push({ kind: 'line', text, number: this.#lines.lines });
   }
 }

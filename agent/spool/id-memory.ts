@@ -61,7 +61,11 @@ export class IdMemory {
     while (this.#generations.length + more > PLACES || (this.#generations.length > 0 && isTooOld())) {
       const { place } = this.#generations.shift()!;
       const holders = this.#holders;
-      if (holders) for (let at = 0; at < holders.length; at += 1) holders[at]! &= ~place;
+      if (holders === undefined) continue;
+      for (let at = 0; at < holders.length; at += 1) {
+        // Only where it is there: a page that was never written takes no memory.
+        if ((holders[at]! & place) !== 0) holders[at]! &= ~place;
+      }
     }
   }
 
@@ -116,9 +120,10 @@ export class IdSet {
     return this.#size;
   }
 
-  /** Keeps its room, as it will mostly be needed again, unless that is much. */
+  /** Keeps its room, as it will mostly be needed again, unless it was hardly used. */
   clear(): void {
-    if (this.#slots.length > SET_PAIRS_KEPT * 2) this.#slots = new Int32Array(2 * SET_PAIRS_MIN);
+    if (this.#slots.length > 2 * SET_PAIRS_MIN && this.#slots.length > SET_ROOM_MAX * this.#size)
+      this.#slots = new Int32Array(2 * SET_PAIRS_MIN);
     else this.#slots.fill(0);
     this.#size = 0;
   }
@@ -172,7 +177,8 @@ export class IdSet {
 }
 
 const SET_PAIRS_MIN = 256;
-const SET_PAIRS_KEPT = 2 ** 18;
+/** Integers for each id beyond which a table is too large for what is in it. */
+const SET_ROOM_MAX = 64;
 
 /** Ids in order, as the journal has them: eight bytes each. */
 export class IdList {

@@ -56,6 +56,50 @@ describe('outcomes from a stream', () => {
     expect(peer.totals()).toEqual({ ok: 0, failed: 1_501, lost: 0 });
   });
 
+  it('count once for each id, the first line of it, whether it is read at byte level or in full', async () => {
+    const input = new PassThrough();
+    const at = new Date().toISOString();
+    const lines = [
+      `{"at":"${at}","result":"ok","id":"a","count":5}`,
+      `{"at":"${at}","result":"\\u006fk","id":"a","count":70}`,
+      `{"at":"${at}","result":"\\u006fk","id":"b","count":100}`,
+      `{"at":"${at}","result":"ok","id":"b","count":2000}`,
+      `{"at":"${at}","result":"ok","id":"b","service":"globex","count":30000}`,
+    ];
+    input.end(lines.join('\n'));
+    expect(await read(input)).toEqual({ lines: 5, rejected: 0, endedInLine: true });
+    // And what came another way with the same id.
+    expect(agent.receiver.receive({ result: 'ok', id: 'a' }, 'http').status).toBe('repeated');
+    await agent.spool.seal();
+    expect(await agent.flush(5_000)).toBe(true);
+    expect(peer.totals().ok).toBe(30_105);
+  });
+
+  it('are refused line by line, each with its number, and the others count', async () => {
+    const said: object[] = [];
+    const log = { ...silentLog, warn: (fields: object) => void said.push(fields) };
+    const { receiver, spool, metrics } = agent;
+    const { signal } = new AbortController();
+    const good = `{"at":${Date.now()},"result":"ok"}`;
+    const text = [
+      good,
+      '{"result":"maybe"}',
+      '',
+      good,
+      'x'.repeat(70_000),
+      good,
+      '{"service":"no name!","result":"ok"}',
+      '',
+    ];
+    const options = { receiver, spool, metrics, clock: systemClock, log, signal };
+    const input = PassThrough.from([text.join('\n')]);
+    expect(await readOutcomeStream(input, options)).toEqual({ lines: 7, rejected: 3, endedInLine: false });
+    expect(said).toMatchObject([{ place: 'line 2' }, { place: 'line 5' }, { place: 'line 7' }]);
+    await spool.seal();
+    expect(await agent.flush(5_000)).toBe(true);
+    expect(peer.totals().ok).toBe(3);
+  });
+
   it('are taken as far as they were read when the stream breaks off before its portion is full', async () => {
     async function* broken() {
       yield `${distinct[0]}\n${distinct[1]}\n{"result":`;
