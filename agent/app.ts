@@ -163,7 +163,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     await spool.close();
     throw error;
   }
-  const followers = (options.follow ?? []).map((path) =>
+  // Twice the same file would count each line twice.
+  const followers = [...new Set(options.follow)].map((path) =>
     followFile({ path, receiver, spool, metrics, clock, log }),
   );
   running.start();

@@ -170,7 +170,12 @@ class FileReader {
     if (!saved) return current;
     if (current && (await this.#isWhereLeft(current, saved))) return current;
     if (!current && this.#isSearched) return undefined;
+    const live = current?.inode;
     const found = await this.#locate(saved);
+    if (this.#signal.aborted) {
+      if (found.kind === 'found') await closeFile(found.file);
+      return undefined;
+    }
     let file: OpenFile | undefined;
     switch (found.kind) {
       case 'found':
@@ -179,11 +184,11 @@ class FileReader {
         break;
       case 'damaged':
         this.#isDamagedBefore = true;
-        file = await openPredecessor(found.predecessor, clock, saved);
+        file = await openPredecessor(found.predecessor, clock);
         break;
       case 'gone':
         log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
-        file = await this.#openNext(found.later, saved);
+        file = await this.#openNext(found.later, live);
     }
     this.#isSearched = !file;
     return file;
@@ -204,28 +209,39 @@ class FileReader {
     });
   }
 
-  /** @returns the oldest that can be opened, at last the followed file; undefined when it is not there just now */
-  async #openNext(
-    later: readonly Predecessor[],
-    since: { readonly writtenAtMs: number },
-  ): Promise<OpenFile | undefined> {
+  /**
+   * Opens the oldest that can be read, at last the followed file.
+   * @param live  inode of the followed file before `later` was listed: another one now means that there is one more
+   * @returns undefined when it is not there just now, or everything moved on: then it is to be searched again
+   */
+  async #openNext(later: readonly Predecessor[], live: number | undefined): Promise<OpenFile | undefined> {
     const { path, clock } = this.#options;
     for (const one of later) {
       if (one.format === 'unsupported') this.#report(one, 'compression');
-      else if (!this.#skipped.has(keyOf(one))) return openPredecessor(one, clock, since);
+      else if (!this.#skipped.has(keyOf(one))) return openPredecessor(one, clock);
     }
-    return openFile(path, clock);
+    const file = await openFile(path, clock);
+    if (!file || live === undefined || file.inode === live) return file;
+    await closeFile(file);
+    return undefined;
+  }
+
+  /** @returns undefined when there is none, as between the two steps of a rotation */
+  async #liveInode(): Promise<number | undefined> {
+    try {
+      return (await stat(this.#options.path)).ino;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
   }
 
   /** At the end of the file: goes on to the next one once this one was renamed and rests. */
   async #turnOver(file: OpenFile): Promise<boolean> {
-    const { path, clock, log } = this.#options;
+    const { clock, log } = this.#options;
+    const live = await this.#liveInode();
     if (!file.isCompressed) {
-      const info = await stat(path).catch((error: unknown) => {
-        if (isErrno(error, 'ENOENT')) return undefined;
-        throw error;
-      });
-      if (!info || info.ino === file.inode) return true;
+      if (live === undefined || live === file.inode) return true;
       if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
     }
     if (file.splitter.halfBytes > 0) {
@@ -233,7 +249,7 @@ class FileReader {
       await this.#takeLines(file, [{ text: file.splitter.rest(), end: file }]);
     }
     const later = await this.#laterThan(file);
-    if (later) await this.#goOn(file, later);
+    if (later) await this.#goOn(later, live);
     else await this.close();
     return false;
   }
@@ -251,21 +267,22 @@ class FileReader {
 
   /** Leaves a damaged file, or what is behind its damage. */
   async #skip(file: OpenFile, verdict: 'whole' | Damage): Promise<boolean> {
+    const live = await this.#liveInode();
     const beside = await findInFolder(this.#options.path, file.inode);
     if (verdict !== 'whole' && beside) this.#report(beside.self, verdict);
     if (verdict === 'whole' || !beside || this.#isDamagedBefore) {
       // It has become whole, or its compressor began anew, or what came after it is to be found by time.
       await this.close();
     } else {
-      await this.#goOn(file, beside.later);
+      await this.#goOn(beside.later, live);
     }
     return false;
   }
 
   /** The next file's position takes the place of this one's with its first line. */
-  async #goOn(file: OpenFile, later: readonly Predecessor[]): Promise<void> {
+  async #goOn(later: readonly Predecessor[], live: number | undefined): Promise<void> {
     await this.close();
-    this.#open(await this.#openNext(later, file));
+    this.#open(await this.#openNext(later, live));
   }
 
   #report(file: Sibling, reason: Damage | 'compression'): void {

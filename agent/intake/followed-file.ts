@@ -22,25 +22,23 @@ export interface OpenFile {
   readonly content: Content;
   /** First bytes of the content, at most HEAD_BYTES. */
   head: Buffer;
+  /** Of its first `bytes`. */
+  headCrc: { readonly bytes: number; readonly crc: number } | undefined;
   /** Bytes read, and their CRC. */
   offset: number;
   crc: number;
   splitter: LineSplitter;
   /** By the monotonic clock. */
   grewAtMs: number;
-  /** The content is from then or later, by the file system's clock. */
+  /** When that was last looked at, by the file system's clock. Compressors leave a file the time of the one they read. */
   writtenAtMs: number;
 }
 
-/**
- * @param since  of a compressed file: what was written before it. Its own time will not do, as it becomes the
- *   older time of the file it was made from only when the compressor is done
- * @returns undefined when there is no such file
- */
+/** @returns undefined when there is no such file */
 export async function openFile(
   path: string,
   clock: Clock,
-  since?: { readonly writtenAtMs: number },
+  isCompressed = false,
 ): Promise<OpenFile | undefined> {
   let handle: FileHandle;
   try {
@@ -56,14 +54,15 @@ export async function openFile(
     inode: ino,
     // Where a file system keeps no such time, another one is told in its place.
     bornAtMs: birthtimeMs === ctimeMs ? 0 : Math.floor(birthtimeMs),
-    isCompressed: since !== undefined,
-    content: since ? new GzipContent(handle) : new PlainContent(handle),
+    isCompressed,
+    content: isCompressed ? new GzipContent(handle) : new PlainContent(handle),
     head: Buffer.alloc(0),
+    headCrc: undefined,
     offset: 0,
     crc: 0,
     splitter: new LineSplitter(),
     grewAtMs: clock.monotonicMs(),
-    writtenAtMs: since ? since.writtenAtMs : mtimeMs,
+    writtenAtMs: mtimeMs,
   };
 }
 
@@ -155,12 +154,14 @@ export async function wasCut(file: OpenFile): Promise<boolean> {
 /** @param end  of a line, and the CRC of the content up to there */
 export function positionOf(file: OpenFile, end: { offset: number; crc: number }): FilePosition {
   const head = file.head.subarray(0, Math.min(end.offset, HEAD_BYTES));
+  // The same for every line but the first few.
+  if (file.headCrc?.bytes !== head.length) file.headCrc = { bytes: head.length, crc: crc32(head) };
   return {
     inode: file.inode,
     bornAtMs: file.bornAtMs,
     offset: end.offset,
     headBytes: head.length,
-    headCrc: crc32(head),
+    headCrc: file.headCrc.crc,
     contentCrc: end.crc,
     writtenAtMs: file.writtenAtMs,
   };

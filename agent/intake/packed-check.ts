@@ -25,7 +25,8 @@ export class PackedCheck {
   /** @returns `wait` while it may grow; ask again */
   async judge(signal: AbortSignal): Promise<'whole' | Damage | 'wait'> {
     if (this.#verdict) return this.#verdict;
-    const { size } = await this.#file.handle.stat();
+    const { size, mtimeMs } = await this.#file.handle.stat();
+    this.#file.writtenAtMs = mtimeMs;
     if (this.#waiting && !this.#isDue(this.#waiting, size)) return 'wait';
     if (this.#waiting && !this.#waiting.hasGrown) {
       this.#verdict = 'cut-off';

@@ -55,12 +55,13 @@ export async function locate(path: string, position: FilePosition, search: Searc
   const candidates = position.offset === 0 ? [] : likelyFirst(predecessors, position);
   let damaged: Predecessor | undefined;
   for (const candidate of candidates) {
-    const file = await openPredecessor(candidate, clock, position);
+    const file = await openPredecessor(candidate, clock);
     const recognised = file && (await recognise(file, position, signal));
     if (file && recognised === 'same')
       return { kind: 'found', file, later: laterThan(candidate, predecessors) };
-    if (recognised === 'damaged' && isSince(candidate, position) && !isSkipped(candidate))
-      damaged ??= candidate;
+    // One that is older than what was read cannot be it.
+    const isSince = candidate.mtimeMs >= Math.floor(position.writtenAtMs / 1_000) * 1_000;
+    if (recognised === 'damaged' && isSince && !isSkipped(candidate)) damaged ??= candidate;
   }
   if (damaged) return { kind: 'damaged', predecessor: damaged };
   return { kind: 'gone', later: predecessors.filter(({ mtimeMs }) => mtimeMs > position.writtenAtMs) };
@@ -85,9 +86,8 @@ async function lookAround(path: string) {
 export async function openPredecessor(
   { path, inode, format }: Predecessor,
   clock: Clock,
-  since: { readonly writtenAtMs: number },
 ): Promise<OpenFile | undefined> {
-  const file = await openFile(path, clock, format === 'gzip' ? since : undefined);
+  const file = await openFile(path, clock, format === 'gzip');
   if (file?.inode === inode) return file;
   if (file) await closeFile(file);
   return undefined;
@@ -100,18 +100,17 @@ function laterThan(one: Sibling, predecessors: readonly Predecessor[]): Predeces
 }
 
 /**
- * Contents can be equal up to the position: then it is the oldest of the files that were written to since. A
- * clock that was set back may have made all of them look older.
+ * Contents can be equal up to the position: then it is the oldest of the files that were written to since. Some
+ * compressors keep the time only to the second, and a clock that was set back may have made all look older.
  */
-function likelyFirst(predecessors: readonly Predecessor[], position: FilePosition): Predecessor[] {
+function likelyFirst(predecessors: readonly Predecessor[], { writtenAtMs }: FilePosition): Predecessor[] {
+  const secondMs = Math.floor(writtenAtMs / 1_000) * 1_000;
   const readable = predecessors.filter(({ format }) => format !== 'unsupported');
-  const older = readable.filter((one) => !isSince(one, position));
-  return [...readable.filter((one) => isSince(one, position)), ...older.reverse()];
-}
-
-/** Some compressors keep the time to the second. */
-function isSince({ mtimeMs }: Predecessor, { writtenAtMs }: FilePosition): boolean {
-  return mtimeMs >= Math.floor(writtenAtMs / 1_000) * 1_000;
+  return [
+    ...readable.filter(({ mtimeMs }) => mtimeMs >= writtenAtMs),
+    ...readable.filter(({ mtimeMs }) => mtimeMs < writtenAtMs && mtimeMs >= secondMs).reverse(),
+    ...readable.filter(({ mtimeMs }) => mtimeMs < secondMs).reverse(),
+  ];
 }
 
 /** Names of compressed files; only gzip can be read. */

@@ -219,6 +219,32 @@ describe('a followed file that was rotated and compressed while the agent was do
   });
 });
 
+describe('a followed file that is rotated and compressed again and again while it is read', () => {
+  it('counts every line once', async () => {
+    const ROTATIONS = 40;
+    const LINES = 50;
+    await writeFile(path, '');
+    await start({ follow: [path, path] });
+    const written = () => line(0).repeat(LINES);
+    const dated = (age: number) => `${path}-${20_260_000 + age}`;
+    for (let i = 0; i < ROTATIONS; i++) {
+      for (let part = 0; part < 3; part++) {
+        appendFileSync(path, written());
+        // The agent reads on, at times for longer than a file has to rest.
+        if (i % 3 > 0) skewMs += 1_000;
+        await sleep(5);
+      }
+      renameSync(path, dated(i));
+      writeFileSync(path, written());
+      if (i > 0) gzip(dated(i - 1));
+    }
+    await counted(ROTATIONS * 4 * LINES);
+    appendFileSync(path, line(0));
+    await counted(ROTATIONS * 4 * LINES + 1);
+    expect(skipped()).toBe(0);
+  });
+});
+
 describe('a followed file that is copied and cut', () => {
   it('loses nothing of what the agent had not read yet', async () => {
     await writeFile(path, line(0));
