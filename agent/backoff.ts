@@ -2,7 +2,7 @@ export interface BackoffSettings {
   /** Length of the first round; a daemon that says how many agents it has sets another. */
   readonly baseMs: number;
   readonly maxMs: number;
-  /** A connection that lasted this long starts the rounds anew. */
+  /** After a connection that lasted this long the first round is the short one again. */
   readonly stableMs: number;
   /** Waited at least after what will not mend by itself soon: a refused token, a fence. */
   readonly longMs: number;
@@ -51,12 +51,14 @@ export class Backoff {
 
   /** After a connection that failed or ended; `lastedMs` is 0 when there was no welcome. */
   nextMs(lastedMs: number): number {
-    if (lastedMs >= this.#settings.stableMs) this.#roundMs = 0;
-    if (this.#roundMs === 0) this.#place = this.#random();
-    // What is left of the last round, then as much of the next.
-    const left = (1 - this.#place) * this.#roundMs;
-    this.#roundMs = Math.min(Math.max(2 * this.#roundMs, this.#baseMs), this.#settings.maxMs);
-    return left + this.#place * this.#roundMs;
+    const { stableMs, maxMs } = this.#settings;
+    // What is left of the last round. Of a connection that was lost it is nothing: its rounds begin when it is lost,
+    // which is the same instant for all who lost it.
+    const leftMs = lastedMs > 0 ? 0 : (1 - this.#place) * this.#roundMs;
+    if (lastedMs > 0 || this.#roundMs === 0) this.#place = this.#random();
+    const lastMs = lastedMs >= stableMs ? 0 : this.#roundMs;
+    this.#roundMs = Math.min(Math.max(2 * lastMs, this.#baseMs), maxMs);
+    return leftMs + this.#place * this.#roundMs;
   }
 
   /** After what will not mend by itself soon. */

@@ -79,6 +79,25 @@ describe('two thousand agents that lose their daemon in the same instant', () =>
     return [...bySecond].map((n) => n ?? 0);
   }
 
+  it('are spread as well when it goes down again and again before it was there for a minute', () => {
+    for (const seed of SEEDS) {
+      const random = seededRandom(seed);
+      const fleet = Array.from({ length: AGENTS }, () => new Backoff(BACKOFF, random.next));
+      for (const backoff of fleet) backoff.spreadOver({ spreadMs: SPREAD_MS, lastedMs: 0 });
+      for (let restart = 0; restart < 8; restart++) {
+        const bySecond: number[] = [];
+        for (const backoff of fleet) {
+          const second = Math.floor(backoff.nextMs(30_000) / 1_000);
+          bySecond[second] = (bySecond[second] ?? 0) + 1;
+        }
+        expect(
+          Math.max(...bySecond.map((n) => n ?? 0)),
+          `seed ${seed}, restart ${restart}`,
+        ).toBeLessThanOrEqual(AGENTS / 10);
+      }
+    }
+  });
+
   for (const isDrained of [false, true]) {
     // Around the ends of rounds, where waits that are drawn one by one pile up.
     for (const outageMs of [0, 3_000, 10_000, 19_000, 20_500, 30_000, 59_000, 60_000, 600_000]) {
