@@ -57,25 +57,31 @@ const storeSchema = z.strictObject({
     .max(64)
     .optional()
     .describe(
-      'Redis: what every key begins with, so that several daemons of different books share a server.',
+      'Redis: what every key begins with, by default roomwatch:, so that different books can share a server.',
     ),
-  sentinelPassword: z.string().min(1).optional().describe('Redis: of the Sentinels, if it is another one.'),
+  sentinelPassword: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Redis: of the Sentinels themselves, when they have one.'),
   commandTimeoutMs: z
     .int()
     .min(100)
     .max(60_000)
     .optional()
-    .describe('Redis: how long one command may take before the store counts as away.'),
+    .describe('Redis: how long one command may take before the store counts as away; by default 5,000.'),
   durability: z
     .enum(['server', 'fsync'])
     .optional()
     .describe(
-      'Redis: acknowledge when the server has taken a batch, or (7.2 and newer) when it is on its disk.',
+      'Redis: fsync refuses a server that does not flush every write before it answers (appendfsync always); server takes its persistence as it is.',
     ),
   strict: z
     .boolean()
     .optional()
-    .describe('Redis: refuse to start on a server that may throw pages away, instead of a warning.'),
+    .describe(
+      'Redis: refuse to start on a server that may lose the books (eviction, no append-only file), instead of a warning.',
+    ),
 });
 
 const exclusionsFile = z
