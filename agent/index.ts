@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cell } from '../protocol/frame.ts';
 import { createCauseLookup } from '../sla/causes.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
 import { Fold, type FoldedCells } from './intake/fold.ts';
-import { takeEach } from './intake/take-each.ts';
+import { type TakenEach, takeEach } from './intake/take-each.ts';
 import { type Log, sheltered, silentLog } from './log.ts';
 import type { Received } from './receiver.ts';
 import { DEFAULT_SERVER } from './settings.ts';
@@ -63,6 +64,8 @@ export interface Agent {
 const BUFFER_MAX = 100_000;
 /** Reports taken in one turn of the application's event loop: about a millisecond. */
 const PORTION = 500;
+/** Portions for which the disk is waited once. */
+const PORTIONS_MAX = 20;
 const RETRY_MS = 1_000;
 const FLUSH_MS = 10_000;
 
@@ -192,7 +195,7 @@ class EmbeddedAgent implements Agent {
         continue;
       }
       await this.#takeFolded(this.#agent);
-      await this.#takePortion(this.#agent);
+      await this.#takePortions(this.#agent);
     }
   }
 
@@ -210,12 +213,19 @@ class EmbeddedAgent implements Agent {
     if (error) throw error;
   }
 
-  async #takePortion({ receiver, spool }: RunningAgent): Promise<void> {
-    const portion = this.#buffer.slice(0, PORTION);
+  /** Takes reports a portion in a turn of the event loop, and waits for the disk once for many of them. */
+  async #takePortions({ receiver, spool }: RunningAgent): Promise<void> {
     const take = (report: OutcomeReport) => this.#isTaken(receiver.receive(report, 'library'));
-    const { failed, error } = await takeEach(portion, take, spool);
-    this.#buffer.splice(0, portion.length, ...failed);
-    if (error) throw error;
+    const underWay: Promise<TakenEach<OutcomeReport>>[] = [];
+    while (this.#buffer.length > 0 && underWay.length < PORTIONS_MAX && spool.refusal() === undefined) {
+      underWay.push(takeEach(this.#buffer.splice(0, PORTION), take, spool));
+      await nextTurn();
+    }
+    const taken = await Promise.all(underWay);
+    // What the disk refused is taken again; what it took is not.
+    this.#buffer.unshift(...taken.flatMap(({ failed }) => failed));
+    const refused = taken.find(({ error }) => error !== undefined);
+    if (refused?.error) throw refused.error;
   }
 
   #isTaken(received: Received): boolean {
