@@ -230,7 +230,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         continue;
       }
       const job = leased(one, now + leaseMs);
-      const untilMs = job?.alert.kind === 'resolved' ? await apartUntil(job, 'firing', beside) : null;
+      const isResolve = job?.alert.kind === 'resolved' && lanes.has(job.entry.receiver);
+      const untilMs = isResolve ? await apartUntil(job, 'firing', beside) : null;
       if (job && untilMs !== null) {
         await deps.retryAt(job, untilMs);
         continue;

@@ -60,8 +60,8 @@ export class Lane {
   /** Failed sends by entry: an entry that the receiver chokes on goes behind the others. */
   readonly #failed = new Map<string, number>();
   /**
-   * Episodes whose firing has been in hand here and has not arrived. A restart forgets them; their resolve then
-   * still tells the whole episode, but is not called "fired and resolved".
+   * Episodes whose firing has been in hand here and has not arrived, for resolves that are in hand by now or are
+   * sent past the store. Every other resolve comes together with its firing, as long as that waits in the outbox.
    */
   readonly #undelivered = new Set<string>();
 
