@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import { isErrno } from '../spool/disk.ts';
@@ -47,13 +48,12 @@ export async function openFile(
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-  const { ino, mtimeMs, birthtimeMs, ctimeMs } = await handle.stat();
+  const { ino, mtimeMs, birthtimeMs } = await handle.stat();
   return {
     path,
     handle,
     inode: ino,
-    // Where a file system keeps no such time, another one is told in its place.
-    bornAtMs: birthtimeMs === ctimeMs ? 0 : Math.floor(birthtimeMs),
+    bornAtMs: (await keepsBirths(dirname(path))) ? birthtimeMs : 0,
     isCompressed,
     content: isCompressed ? new GzipContent(handle) : new PlainContent(handle),
     head: Buffer.alloc(0),
@@ -64,6 +64,12 @@ export async function openFile(
     grewAtMs: clock.monotonicMs(),
     writtenAtMs: mtimeMs,
   };
+}
+
+/** Where the time of birth is not kept, 0 or the time of the last change is told in its place. */
+async function keepsBirths(folder: string): Promise<boolean> {
+  const { birthtimeMs, ctimeMs } = await stat(folder);
+  return birthtimeMs > 0 && birthtimeMs !== ctimeMs;
 }
 
 /** `damaged`: it cannot be read as far as it was read before, and what can be read of that is the same. */

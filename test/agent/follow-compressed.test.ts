@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { copyFile, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -11,7 +12,6 @@ import { startProgram } from '../support/program.ts';
 import { seededRandom } from '../support/random.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
-import { temporaryFolder } from './spool/spool-folder.ts';
 
 let folder: string;
 let path: string;
@@ -20,7 +20,8 @@ let agent: RunningAgent | undefined;
 let skewMs: number;
 
 beforeEach(async () => {
-  folder = await temporaryFolder();
+  // On a disk: file systems in memory do not give a new file the inode of a deleted one.
+  folder = await mkdtemp(join(tmpdir(), 'roomwatch-follow-'));
   path = join(folder, 'entries.log');
   peer = await startPeer();
   skewMs = 0;
