@@ -18,6 +18,23 @@ export function isInhibited(episode: Episode, all: readonly Episode[]): boolean 
   );
 }
 
+/**
+ * Whether a receiver was told of a higher step while this one was open already: that message said all that this one
+ * would, and the end of the higher step makes no news of it.
+ */
+export function wasToldAbove(episode: Episode, all: readonly Episode[], receiver: string): boolean {
+  const rung = LADDER.indexOf(episode.step);
+  return all.some(
+    (other) =>
+      rung >= 0 &&
+      LADDER.indexOf(other.step) > rung &&
+      other.month === episode.month &&
+      other.line === episode.line &&
+      other.told.includes(receiver) &&
+      (other.resolvedAtMs === null || other.resolvedAtMs > (episode.firedAtMs ?? 0)),
+  );
+}
+
 /** The silence in force over a step of a service, if any; its end is exclusive. */
 export function silenceOver(
   silences: readonly Silence[],

@@ -1,7 +1,7 @@
 import { type Alert, entryId, type Kind, STEPS, type Step, severityAtLeast } from './alert.ts';
 import { type Condition, conditionsOf } from './conditions.ts';
 import { advance, type Verdict } from './hysteresis.ts';
-import { isInhibited, silenceOver } from './inhibition.ts';
+import { isInhibited, silenceOver, wasToldAbove } from './inhibition.ts';
 import type { PolicyInput, Route } from './input.ts';
 import { deadlineEnd } from './reading-facts.ts';
 import { isBlind } from './sight.ts';
@@ -131,7 +131,9 @@ function speak(move: Move, all: readonly Episode[], input: PolicyInput, state: P
     return { episode: acknowledged, announcements: receipts, decision: decide('silenced') };
   }
 
-  const fresh = heard.map((route) => route.receiver).filter((name) => !episode.told.includes(name));
+  const fresh = heard
+    .map((route) => route.receiver)
+    .filter((name) => !episode.told.includes(name) && !wasToldAbove(episode, all, name));
   const isDue = acknowledged.acknowledgedBy === null && reminderIsDue(episode, input);
   const reminded = isDue ? among(heard, episode.told, (route) => route.reminders) : [];
   if (fresh.length === 0 && reminded.length === 0) {

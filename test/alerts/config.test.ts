@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { alertingSchema } from '../../alerts/config.ts';
 import { openReceivers, settingsOf } from '../../alerts/notify/open.ts';
 import { DEFAULT_SETTINGS } from '../../alerts/settings.ts';
+import { timingOf } from '../../alerts/timing.ts';
 
 const MAIL = {
   name: 'ops',
@@ -112,5 +113,14 @@ describe('the alerting section', () => {
     );
     expect(text).toContain('receivers.0.password');
     expect(text).not.toContain('secret-value');
+  });
+
+  it.each([
+    { groupWaitMs: 0, sendTimeoutMs: 1_000 },
+    { groupWaitMs: 60_000, sendTimeoutMs: 1_000 },
+    { groupWaitMs: 60_000, sendTimeoutMs: 60_000 },
+  ])('leaves time for a send after the wait for company within the lease: %j', (config) => {
+    const { leaseMs, groupWaitMs, sendTimeoutMs } = timingOf(alertingSchema.parse(config));
+    expect(leaseMs - groupWaitMs).toBeGreaterThan(sendTimeoutMs);
   });
 });

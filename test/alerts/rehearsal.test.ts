@@ -119,7 +119,7 @@ describe('a rehearsal', () => {
           expect(rehearsed.map((one) => lineOf(one))).toEqual(withoutSkipping(facts, month, terms));
         },
       ),
-      { numRuns: 5 },
+      { numRuns: 3 },
     );
     expect(spoken).toBeGreaterThan(0);
   });
@@ -187,6 +187,21 @@ describe('a rehearsal', () => {
       expect(laterMs, live[i]).toBeGreaterThanOrEqual(-20_000);
       expect(laterMs, live[i]).toBeLessThanOrEqual(MINUTE_MS);
     }
+  });
+
+  it('says nothing of a lower step when the higher one that was told ends, but to whom it was not told', () => {
+    const { terms, month } = monthOf({});
+    const facts = factsOf(month, 300, [{ from: 0.4, minutes: 23, share: 1 }]);
+    const said = [
+      ...rehearse({
+        ...{ service: SERVICE, month, facts, terms, exclusions: [], untilMs: month.endMs },
+        ...{ settings: DEFAULT_SETTINGS, routes: [route(), route('books', { steps: ['budget'] })] },
+      }),
+    ]
+      .flat()
+      .filter(({ alert }) => alert.step !== 'entry-failing')
+      .map(({ receiver, alert }) => `${receiver}: ${alert.kind} ${alert.step}`);
+    expect(said).toEqual(['ops: firing near', 'books: firing budget', 'ops: resolved near']);
   });
 
   it('goes on to the end of the month and of its claim, and not beyond the instant that was asked for', () => {
