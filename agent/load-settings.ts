@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
@@ -38,7 +38,7 @@ export function loadSettings(file: string | null, cwd: string): LoadedSettings {
   }
   const parsed = settingsSchema.safeParse(document.toJS() ?? {}, { error: sentence });
   if (parsed.success) {
-    return { ok: true, settings: Object.freeze(parsed.data), folder: dirname(path) };
+    return { ok: true, settings: Object.freeze(parsed.data), folder: folderOf(path, cwd) };
   }
   const placeOf = (keys: readonly PropertyKey[]): string => {
     for (let depth = keys.length; depth > 0; depth--) {
@@ -73,6 +73,11 @@ const sentence: z.core.$ZodErrorMap = (issue) => {
       return 'is not valid here';
   }
 };
+
+/** Where relative paths of a configuration begin: a pipe, as of `--config <(...)`, has no folder of its own. */
+function folderOf(path: string, cwd: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ? dirname(path) : cwd;
+}
 
 function dotted(keys: readonly PropertyKey[]): string {
   return keys.reduce<string>((text, key) => {

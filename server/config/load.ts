@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { presetTerms, type Terms } from '../../sla/terms.ts';
 import { isLoopback, type Token } from '../http/access.ts';
@@ -41,7 +41,12 @@ export function loadConfig(options: {
   }
   const parsed = readDocument(text);
   if (!parsed.ok) return { ok: false, faults: parsed.faults.map((fault) => ({ file, path: '', ...fault })) };
-  return judge({ file, folder: dirname(path), env, document: parsed.document });
+  return judge({ file, folder: folderOf(path, cwd), env, document: parsed.document });
+}
+
+/** Where relative paths of a configuration begin: a pipe, as of `--config <(...)`, has no folder of its own. */
+function folderOf(path: string, cwd: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ? dirname(path) : cwd;
 }
 
 function judge(source: {

@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -180,6 +181,15 @@ tokens:
     expect(told).toContain('tokens[1].token');
     expect(told).toContain('tokens[2].token');
     expect(faults('store: {url: "ftp://user:hunter2-url@host"}').join('\n')).not.toContain('hunter2');
+  });
+
+  it('one from a pipe has its relative paths where the command was given', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    spawn('sh', ['-c', `echo 'store: { directory: books }' > ${pipe}`], { stdio: 'ignore' });
+    const cwd = join(folder, 'elsewhere');
+    const loaded = loadConfig({ file: pipe, env: {}, cwd });
+    expect(loaded.ok && loaded.config.store).toEqual({ directory: join(cwd, 'books') });
   });
 
   it('a file that is not there is named', () => {
