@@ -38,6 +38,8 @@ export class Sender {
   #next = 1;
   /** Last seq of each entry that is sent and not acknowledged. */
   readonly #inFlight: number[] = [];
+  /** Outcomes in all batches before `#next`, as far as the last one sent tells. */
+  #sentOutcomes: number | undefined;
   #progressAtMs = 0;
   #isPumping = false;
   #isAsked = false;
@@ -63,6 +65,7 @@ export class Sender {
   stop(): void {
     this.#epoch = undefined;
     this.#course += 1;
+    this.#options.spool.setInFlight(null);
     clearTimeout(this.#timer);
   }
 
@@ -135,6 +138,8 @@ export class Sender {
     if (this.#inFlight.length === 0) this.#progressAtMs = this.#options.clock.monotonicMs();
     this.#inFlight.push(entry.to);
     this.#next = entry.to + 1;
+    this.#sentOutcomes = entry.before + entry.outcomes;
+    this.#options.spool.setInFlight(entry.to);
   }
 
   #mayGoOn(): boolean {
@@ -164,8 +169,10 @@ export class Sender {
     if (!first || first.from === this.#next) return entries;
     // The daemon has part of a range that was given up: the rest of it is named.
     const { reason } = JSON.parse(first.text) as { reason: string };
-    const { to, outcomes } = first;
-    return [skipEntry({ from: this.#next, to, reason, outcomes }, first), ...rest];
+    const { to } = first;
+    const before = this.#sentOutcomes ?? first.before;
+    const outcomes = first.before + first.outcomes - before;
+    return [skipEntry({ from: this.#next, to, reason, outcomes }, { ...first, before }), ...rest];
   }
 
   #isAllowed(entry: SpoolEntry): boolean {
@@ -185,6 +192,8 @@ export class Sender {
 
   #goTo(seq: number): void {
     this.#next = seq;
+    this.#sentOutcomes = undefined;
+    this.#options.spool.setInFlight(seq - 1);
     this.#inFlight.length = 0;
     this.#course += 1;
   }

@@ -53,6 +53,8 @@ export class BatchLog {
   /** Outcomes ahead of what is no longer here, for the figure of what a daemon that went far back has lost. */
   readonly #marks: Mark[];
   readonly #recent = new RecentEntries(SPOOL_BOUNDS.recentBytes);
+  /** By ordinal: the seq from which on all of a segment was given up. */
+  readonly #givenUp = new Map<number, number>();
 
   private constructor(
     options: BatchLogOptions,
@@ -173,6 +175,7 @@ export class BatchLog {
       if (lastSeq > seq || !isDue({ lastSeq, bytes: segment.bytes })) return;
       await removeFile(this.#options.disk, segment.path);
       this.#segments.shift();
+      this.#givenUp.delete(segment.ordinal);
       this.#marks.push(segment);
       if (this.#marks.length > MARKS) this.#marks.shift();
       this.#recent.forgetThrough(lastSeq);
@@ -219,14 +222,28 @@ export class BatchLog {
    * @returns false when only the segment being appended to is left
    */
   async giveUpOldest(acked: number, reason: string): Promise<boolean> {
-    const index = this.#segments.findIndex(
-      (segment, at) =>
-        this.#lastSeqAt(at) > acked && at < this.#segments.length - 1 && segment.bytes > GIVEN_UP_BYTES,
-    );
-    if (index === -1) return false;
+    let index = -1;
+    let entries: SpoolEntry[] = [];
+    let from = 0;
+    let batches: SpoolEntry[] = [];
+    for (let at = 0; batches.length === 0; at += 1) {
+      index = this.#segments.findIndex(
+        ({ ordinal, bytes }, one) =>
+          one >= at &&
+          this.#lastSeqAt(one) > acked &&
+          one < this.#segments.length - 1 &&
+          bytes > GIVEN_UP_BYTES &&
+          (this.#givenUp.get(ordinal) ?? Number.POSITIVE_INFINITY) > acked + 1,
+      );
+      if (index === -1) return false;
+      at = index;
+      entries = await this.#load(index);
+      from = Math.max(acked + 1, entries[0]!.from);
+      batches = entries.filter((entry) => entry.to >= from && entry.kind === 'batch');
+      // What is left above `acked` was given up before.
+      if (batches.length === 0) this.#givenUp.set(this.#segments[index]!.ordinal, from);
+    }
     const to = this.#lastSeqAt(index);
-    const entries = await this.#load(index);
-    const from = Math.max(acked + 1, entries[0]!.from);
     const before = entries[placeOf(entries, from)]!.before;
     const outcomes = this.#beforeOf(index + 1) - before;
 
@@ -242,7 +259,10 @@ export class BatchLog {
       : skipEntry({ from, to, reason, outcomes }, { before, sealedAtMs: this.#options.nowMs() });
     const kept = joins ? [skip] : [...entries.filter((entry) => entry.to < from), skip];
     await this.#rewrite(index, kept, { isMerged: true, mustSucceed: true });
-    this.#options.onGap({ from, to, reason, outcomes });
+    this.#givenUp.set(this.#segments[index]!.ordinal, from);
+    // Of earlier skips in the range it was told before.
+    const fresh = batches.reduce((sum, batch) => sum + batch.outcomes, 0);
+    this.#options.onGap({ from, to, reason, outcomes: fresh });
     if (joins) {
       // A crash before this leaves an earlier segment whose range ends before it begins; the index drops it.
       await removeFile(this.#options.disk, this.#segments[index - 1]!.path);

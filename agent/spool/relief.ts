@@ -10,6 +10,10 @@ export interface Relieved {
   readonly aside: string;
   readonly settings: SpoolSettings;
   readonly acked: number;
+  /** Highest seq that is on its way to the daemon: it will mostly be acknowledged, and must not be called lost. */
+  readonly inFlight: number;
+  /** Whether there is a connection on which it may be acknowledged any moment. */
+  readonly isSending: boolean;
   /** Highest seq that may ever have been sent. */
   readonly sent: number;
   readonly bytes: () => number;
@@ -38,7 +42,9 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
       if (batches.bytes < had) continue;
       if (await merge(batches, spool.sent)) continue;
     }
-    if (await batches.giveUpOldest(acked, reason)) continue;
+    if (await batches.giveUpOldest(Math.max(acked, spool.inFlight), reason)) continue;
+    // Better too much declared lost than an intake that refuses for as long as the daemon is away.
+    if (!spool.isSending && (await batches.giveUpOldest(acked, reason))) continue;
     // What is left is in the segment being appended to; closed, it is the next to go.
     await batches.rotate();
     return reason === 'spool-age' ? 'enough' : 'none';

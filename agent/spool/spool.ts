@@ -67,6 +67,8 @@ export class Spool {
   #acked: number;
   /** Skips that stand for rejected batches until they are acknowledged. */
   readonly #rejected = new Map<number, SpoolEntry>();
+  #inFlight = 0;
+  #isSending = false;
   readonly #acks = new AckMarks();
   #savedAtMs = 0;
   #refusal: Refusal | undefined;
@@ -157,6 +159,13 @@ export class Spool {
 
   set clockOffsetMs(offsetMs: number | null) {
     this.#clockOffsetMs = offsetMs;
+  }
+
+  /** @param seq up to which everything was sent and may be acknowledged; null when the connection has ended */
+  setInFlight(seq: number | null): void {
+    this.#isSending = seq !== null;
+    // What was in flight at the end may be counted: the next welcome tells.
+    if (seq !== null) this.#inFlight = seq;
   }
 
   /** How far a followed file was read. */
@@ -367,6 +376,7 @@ export class Spool {
       this.#openSeq = lastSealed + 1;
       this.#accepted = after;
       this.#acked = 0;
+      this.#inFlight = 0;
       this.#acks.add(0, nowMs);
       this.#rejected.clear();
       this.#inherited = lastSealed;
@@ -498,6 +508,8 @@ export class Spool {
       aside: this.#aside,
       settings: this.#settings,
       acked: this.#acked,
+      inFlight: this.#inFlight,
+      isSending: this.#isSending,
       sent: Math.max(state.state.sendable, this.#acked),
       bytes: () => this.bytes,
       nowMs: nowMs(),

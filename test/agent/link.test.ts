@@ -119,6 +119,44 @@ describe('delivery', () => {
     expect(peer.totals().ok).toBe(40);
   });
 
+  for (const how of ['acknowledged later', 'counted, and the connection cut'] as const) {
+    it(`declares lost exactly what the daemon never gets, when a full spool meets batches in flight that are ${how}`, async () => {
+      const held: (Batch | Skip)[] = [];
+      let isHolding = true;
+      peer.credit = 12;
+      peer.onBatch = (frame, socket) => {
+        if (!isHolding) return false;
+        held.push(frame);
+        if (how === 'acknowledged later') return true;
+        take(peer, agent.spool.producerId, frame, { readyState: WebSocket.CLOSED } as WebSocket);
+        if (held.length < peer.credit) return true;
+        peer.refusal = { status: 503 };
+        socket.terminate();
+        return true;
+      };
+      await start({ spool: { segmentBytes: 2_000, maxBytes: 24_000, minFreeBytes: 0 } });
+      await connected();
+      // Varied, so that merging does not make room for all of it.
+      let reported = 0;
+      for (let n = 0; n < 150; n++) {
+        agent.receiver.receive({ result: 'ok', region: `region-${n}`, count: 1 + n }, 'library');
+        reported += 1 + n;
+        await agent.spool.commit();
+        await agent.spool.seal();
+        await agent.spool.tick();
+      }
+      expect(held.length).toBeGreaterThanOrEqual(peer.credit);
+      isHolding = false;
+      if (how === 'acknowledged later') peer.tell({ type: 'nack', kind: 'rewind', from: 1 });
+      peer.refusal = undefined;
+      await flushed();
+      const { ok, lost } = peer.totals();
+      expect(lost).toBeGreaterThan(0);
+      expect(ok + lost).toBe(reported);
+      expect(agent.metrics.total('outcomesLost')).toBe(lost);
+    });
+  }
+
   it('says hello again before it sends batches of a new service', async () => {
     await start();
     await connected();
