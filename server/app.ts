@@ -279,7 +279,7 @@ export async function startDaemon(initial: Config, options: DaemonOptions = {}):
       // What the former one still sends it settles itself; what it leaves comes back when its lease runs out.
       if (alerting !== former) void former.stop();
       if (!options.log) log.level = config.log.level;
-      gateway.recheck(grants.holds);
+      gateway.recheck(grants.renewed);
       book.useFiles(config.exclusions);
       evaluator.poke(known.services());
       metrics.configReloads.add({ result: 'applied' });

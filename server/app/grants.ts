@@ -26,9 +26,11 @@ export class Grants {
     return grant;
   };
 
-  /** Whether its token would still be given the same. */
-  readonly holds = (grant: Grant): boolean => {
+  /** @returns what its token gives now: the same object when nothing has changed, null when it is withdrawn */
+  readonly renewed = (grant: Grant): Grant | null => {
     const token = this.tokens.get(grant);
-    return token !== undefined && isDeepStrictEqual(this.access().agentOf(token.secret), token);
+    if (!token) return null;
+    const now = this.access().agentOf(token.secret);
+    return isDeepStrictEqual(now, token) ? grant : this.authenticate(token.secret);
   };
 }

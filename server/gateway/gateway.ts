@@ -28,8 +28,11 @@ export interface Gateway {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Agents that are connected and have said hello, by service. */
   connectedAgents(): ReadonlyMap<string, number>;
-  /** Ends the connections whose grant does not hold any more; their agents keep what is not acknowledged. */
-  recheck(holds: (grant: Grant) => boolean): void;
+  /**
+   * Ends the connections whose grant is not what it was; their agents keep what is not acknowledged. Those that
+   * may come back with the same token do so at once, the others are told what is wrong.
+   */
+  recheck(renewed: (grant: Grant) => Grant | null): void;
   /**
    * Sends every agent away: no new connections, what was received is applied and acknowledged, then the
    * connections are closed (1012). What is left at the deadline is cut; nothing acknowledged is lost.
@@ -139,10 +142,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     connectedAgents: () => agents,
 
-    recheck: (holds) => {
+    recheck: (renewed) => {
       for (const connection of connections) {
-        if (holds(connection.grant)) continue;
-        connection.close('forbidden', 'the token was withdrawn or changed', 'revoked');
+        const grant = renewed(connection.grant);
+        if (grant === connection.grant) continue;
+        if (grant === null) connection.close('forbidden', 'the token was withdrawn', 'revoked');
+        else connection.close('restart', 'what the token grants has changed', null);
       }
     },
 
