@@ -8,7 +8,7 @@ import type { Step } from './alert.ts';
 import { conditionsOf } from './conditions.ts';
 import type { Circumstances, Route } from './input.ts';
 import { type Announcement, decide } from './policy.ts';
-import { isRollingBelow } from './reading-facts.ts';
+import { isRollingBelow, targetLine } from './reading-facts.ts';
 import type { AlertSettings } from './settings.ts';
 import { EMPTY_STATE, type PolicyState } from './state.ts';
 
@@ -47,7 +47,9 @@ export function* rehearse(rehearsal: Rehearsal): Generator<readonly Announcement
   for (let minute = month.firstMinute + 1; minute * MINUTE_MS <= endMs; minute += 1) {
     const boundaryMs = minute * MINUTE_MS;
     const said = policy.untilTimers(boundaryMs - 1);
-    if (policy.isEntryFailing || calls.isFailingUntil(boundaryMs)) said.push(...policy.look(boundaryMs - 1));
+    const isFailing = calls.isFailingUntil(boundaryMs);
+    const mayChange = isFailing ? !policy.hasSaidThatItFails : policy.isEntryFailing;
+    if (mayChange) said.push(...policy.look(boundaryMs - 1));
     const isTurn =
       calls.isSpent(minute) ||
       (calls.isWindowEnd(minute) && (policy.isEntryFailing || policy.hasImproved(minute, calls)));
@@ -73,6 +75,15 @@ class RehearsedPolicy {
 
   get isEntryFailing(): boolean {
     return this.#isOpen('entry-failing');
+  }
+
+  /** Whether another failing minute is no news: it was said, and so was that the target is near, or it is crossed. */
+  get hasSaidThatItFails(): boolean {
+    const { episodes } = this.#state;
+    const entry = episodes.find((one) => one.step === 'entry-failing');
+    const reading = this.#seen?.reading;
+    const isCrossed = reading ? targetLine(reading)?.crossed === true : false;
+    return entry?.state === 'firing' && entry.clearSinceMs === null && (isCrossed || this.#isOpen('near'));
   }
 
   /**

@@ -119,7 +119,7 @@ describe('a rehearsal', () => {
           expect(rehearsed.map((one) => lineOf(one))).toEqual(withoutSkipping(facts, month, terms));
         },
       ),
-      { numRuns: 3 },
+      { numRuns: 5 },
     );
     expect(spoken).toBeGreaterThan(0);
   });

@@ -5,7 +5,7 @@ import { runAlertsChaos } from './alerts-chaos.ts';
 const seed = Number(process.env.ROOMWATCH_SEED ?? Date.now() % 1_000_000);
 
 it(`every notification arrives at least once while two daemons are killed and receivers fail at random (seed ${seed})`, {
-  timeout: 240_000,
+  timeout: 480_000,
 }, async () => {
   const result = await runAlertsChaos({
     daemons: 2,

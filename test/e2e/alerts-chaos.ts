@@ -45,7 +45,7 @@ export interface AlertsChaosResult {
 }
 
 /** How long a service waits for what it knows must come: leases, backoffs and restarts add up. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 200_000;
 const SEND_TIMEOUT_MS = 2_000;
 const GROUP_WAIT_MS = 200;
 /** What a daemon that dies in mid-send holds up. */
