@@ -139,7 +139,7 @@ export function createBeacon(options: BeaconOptions): Beacon {
       isClosed = true;
       await outbox.close();
       listening.abort();
-      keepsake.take();
+      keepsake.end();
     },
     get waiting() {
       return outbox.waiting.length;

@@ -3,7 +3,8 @@ const MIN_CORRECTION_MS = 5_000;
 
 /**
  * How far our clock is ahead of the sender's, which says with `?sentAt=` what it reads at sending. Browsers' clocks
- * are hours off on some machines, and an outcome belongs to the window in which it really started.
+ * are hours off on some machines, and an outcome belongs to the window in which it really started. A report that was
+ * held for longer than that on its way, by a proxy say, looks like one of a clock that is behind.
  * @param url         of the request
  * @param receivedAtMs our clock when the request began
  * @returns whole milliseconds to add to each `at`; 0 when the sender does not say, or is less than five seconds off;

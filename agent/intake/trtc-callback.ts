@@ -48,7 +48,7 @@ export class TrtcCallbacks {
   private constructor(options: TrtcCallbackOptions, apps: readonly KnownApp[]) {
     this.#options = options;
     this.#apps = new Map(apps.map((app) => [app.sdkAppId, app]));
-    this.#faults = new FaultLog(options.log, () => options.clock.nowMs());
+    this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs());
   }
 
   /** @throws with a sentence when a key cannot be had */

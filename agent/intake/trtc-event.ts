@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { CallbackMeasure } from '../../sla/facts.ts';
 
@@ -67,8 +68,13 @@ export function readTrtcEvent(text: string, sdkAppId: string): TrtcEvent {
     measure: type === ENTER ? 'entered' : 'left',
     atMs,
     // No field names the event, but a user does one thing in a millisecond. CallbackTs is the sending's, not its.
-    id: JSON.stringify(['trtc', sdkAppId, type, RoomId, UserId, UniqueId ?? '', atMs]),
+    id: digestOf(['trtc', sdkAppId, type, RoomId, UserId, UniqueId ?? '', atMs]),
   };
+}
+
+/** Short enough for an id, however long the names of users and rooms are. */
+function digestOf(parts: readonly (string | number)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }
 
 function faultOf({ issues: [issue] }: z.ZodError): TrtcEvent {

@@ -13,11 +13,16 @@ export class IdHash {
   b = 0;
   readonly #scratch = new Uint8Array(SCRATCH_BYTES + SLACK_BYTES);
   readonly #scratchView = new DataView(this.#scratch.buffer);
+  readonly #room = this.#scratch.subarray(0, SCRATCH_BYTES);
   readonly #encoder = new TextEncoder();
 
-  /** @param text  at most 128 UTF-16 units */
+  /**
+   * @param text  at most 128 UTF-16 units
+   * @throws RangeError for one that has no room
+   */
   ofText(text: string): void {
-    const { written } = this.#encoder.encodeInto(text, this.#scratch);
+    const { read, written } = this.#encoder.encodeInto(text, this.#room);
+    if (read < text.length) throw new RangeError(`an id has at most 128 characters, not ${text.length}`);
     const view = this.#scratchView;
     let a: number = START_A;
     let b: number = START_B;

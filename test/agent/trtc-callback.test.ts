@@ -153,6 +153,15 @@ describe('POST /v1/trtc/callback', () => {
     await waitFor('two callbacks', () => peer.callbacks().entered === 2);
   });
 
+  it('tells entries apart whose names are longer than any id', async () => {
+    const info = { UserId: '用'.repeat(500), RoomId: 'r'.repeat(500) };
+    const nowMs = Date.now();
+    for (const EventMsTs of [nowMs, nowMs + 1, nowMs]) {
+      expect(await post(bodyOf({ info: { ...info, EventMsTs } }))).toMatchObject({ status: 200 });
+    }
+    expect(await results()).toEqual({ entered: 2, repeated: 1 });
+  });
+
   it.each([
     ['another room', { RoomId: 8 }],
     ['a room whose name is the same number as text', { RoomId: '7' }],

@@ -295,6 +295,19 @@ describe('a page that ends', () => {
     expect(await run('flush')).toBe(true);
     await isCounted({ 'web-v5 ok': 2 });
   });
+
+  it('and has several beacons gives each back its own', async () => {
+    await open();
+    await run('record', 2);
+    await open({ app: 'other' });
+    await run('record', 3);
+    await page.reload();
+    await start();
+    await open();
+    expect((await run<State>('state')).waiting).toBe(2);
+    await open({ app: 'other' });
+    expect((await run<State>('state')).waiting).toBe(3);
+  });
 });
 
 describe('an agent that is away', () => {
