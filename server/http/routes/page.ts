@@ -49,7 +49,8 @@ export function pageRoutes(folder: string): Route[] {
           ...policy,
           ...(coding && { 'content-encoding': coding }),
         };
-        return { status: isHeld(ifNoneMatch, etag) ? 304 : 200, type, body: await body(), headers };
+        if (isHeld(ifNoneMatch, etag)) return { status: 304, type, body: '', headers };
+        return { status: 200, type, body: await body(), headers };
       },
     };
   });
@@ -86,7 +87,11 @@ function packed(content: Buffer, hash: string, coding: Coding): Form {
   return {
     etag: `"${hash}-${coding}"`,
     body: () => {
-      kept ??= packedOnce(content, coding);
+      kept ??= packedOnce(content, coding).catch((error: unknown) => {
+        // The next one who asks may have more luck.
+        kept = undefined;
+        throw error;
+      });
       return kept;
     },
   };
