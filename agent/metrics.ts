@@ -9,7 +9,7 @@ export type Gauges = Partial<Record<AgentMetricName, number>>;
 
 /** The agent's own figures, as Prometheus text (exposition format 0.0.4). */
 export class AgentMetrics {
-  readonly #counters = new Map<AgentMetricName, Map<string, number>>();
+  readonly #counters = new Map<AgentMetricName, Map<string, { n: number }>>();
   readonly #gauges: () => Gauges;
   readonly #version: string;
 
@@ -21,17 +21,25 @@ export class AgentMetrics {
   /** @param label value of the counter's only label; '' for a counter without one */
   count(name: AgentMetricName, n = 1, label = ''): void {
     let series = this.#counters.get(name);
+    const counter = series?.get(label);
+    if (counter) {
+      // As nearly always: once for each outcome of a stream.
+      counter.n += n;
+      return;
+    }
     if (!series) {
       series = new Map();
       this.#counters.set(name, series);
     }
     const key = series.has(label) || series.size < SERIES_MAX ? label : 'other';
-    series.set(key, (series.get(key) ?? 0) + n);
+    const other = series.get(key);
+    if (other) other.n += n;
+    else series.set(key, { n });
   }
 
   /** What a counter stands at, all labels together. */
   total(name: AgentMetricName): number {
-    return [...(this.#counters.get(name)?.values() ?? [])].reduce((sum, n) => sum + n, 0);
+    return [...(this.#counters.get(name)?.values() ?? [])].reduce((sum, { n }) => sum + n, 0);
   }
 
   render(): string {
@@ -41,7 +49,8 @@ export class AgentMetrics {
         const name = key as AgentMetricName;
         if (name === 'buildInfo') return block(spec, [[this.#version, 1]]);
         if (spec.type === 'gauge') return block(spec, [['', gauges[name] ?? 0]]);
-        const series = [...(this.#counters.get(name) ?? [])];
+        const counters = [...(this.#counters.get(name) ?? [])];
+        const series = counters.map(([label, { n }]) => [label, n] as const);
         return block(spec, series.length > 0 || spec.labels.length > 0 ? series : [['', 0]]);
       })
       .join('');
