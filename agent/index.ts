@@ -144,7 +144,7 @@ class EmbeddedAgent implements Agent {
       this.#drain();
       if (!(await before(this.#draining ?? Promise.resolve(), leftMs()))) return false;
     } while (this.#hasWork);
-    if (!this.#agent) return false;
+    if (!this.#agent || this.#isStopped) return false;
     try {
       await this.#agent.spool.commit();
       await this.#agent.spool.seal();
@@ -195,7 +195,8 @@ class EmbeddedAgent implements Agent {
         continue;
       }
       await this.#takeFolded(this.#agent);
-      await this.#takePortions(this.#agent);
+      // A disk that hung may have outlived the patience of `close`.
+      if (!this.#isStopped) await this.#takePortions(this.#agent);
     }
   }
 

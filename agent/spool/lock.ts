@@ -25,6 +25,15 @@ export class SpoolLockedError extends Error {
   }
 }
 
+/** A spool was written to after its directory had been let go: a fault of the program, never of the disk. */
+export class SpoolClosedError extends Error {
+  readonly code = 'SPOOL_CLOSED';
+  constructor(directory: string) {
+    super(`the spool ${directory} is closed; open it again`);
+    this.name = 'SpoolClosedError';
+  }
+}
+
 /**
  * Takes the directory for this process. A lock whose process is gone is taken over.
  * @returns releases it

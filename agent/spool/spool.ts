@@ -14,6 +14,7 @@ import { type IdLog, rememberIds } from './id-log.ts';
 import { type IdKey, IdKeys, type IdMemory } from './id-memory.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
+import { SpoolClosedError } from './lock.ts';
 import { OpenBatch } from './open-batch.ts';
 import {
   type Opened,
@@ -72,6 +73,7 @@ export class Spool {
   readonly #acks = new AckMarks();
   #savedAtMs = 0;
   #refusal: Refusal | undefined;
+  #isLetGo = false;
 
   private constructor(options: SpoolOptions, opened: Opened) {
     this.#options = options;
@@ -90,7 +92,7 @@ export class Spool {
     this.#inherited = batches.lastSealed;
     this.#acked = Math.min(state.state.acked, batches.lastSealed);
     this.#acks.add(this.#acked, options.nowMs());
-    this.#groups = new GroupCommit((group) => this.#serial.run(() => this.#write(group)));
+    this.#groups = new GroupCommit((group) => this.#alone(() => this.#write(group)));
   }
 
   /** @throws SpoolLockedError, or the file system's error when the directory cannot be used */
@@ -274,7 +276,7 @@ export class Spool {
 
   /** Once a second: seals, keeps to the limits, trims what is acknowledged, saves the marks. */
   async tick(): Promise<void> {
-    await this.#serial.run(async () => {
+    await this.#alone(async () => {
       // First makes room: on a full disk nothing else would succeed.
       await this.#relieve();
       await this.#seal();
@@ -285,7 +287,7 @@ export class Spool {
 
   /** Seals what is open into one batch; an empty one when the minute has none yet. */
   async seal(): Promise<void> {
-    await this.#serial.run(() => this.#seal());
+    await this.#alone(() => this.#seal());
   }
 
   /** Entries to send, from the one that holds `seq` on; at least one when seq <= lastSealed. */
@@ -310,7 +312,7 @@ export class Spool {
    */
   async markSendable(seq: number): Promise<number> {
     if (seq > this.#parts.state.state.sendable) {
-      await this.#serial.run(async () => {
+      await this.#alone(async () => {
         const { state } = this.#parts;
         if (seq > state.state.sendable) await state.write({ sendable: seq + SPOOL_BOUNDS.sendAhead });
       });
@@ -361,7 +363,7 @@ export class Spool {
    * above `counted` is sealed anew from seq 1; the old batches are set aside.
    */
   async reidentify(counted: number): Promise<void> {
-    await this.#serial.run(async () => {
+    await this.#alone(async () => {
       const nowMs = this.#options.nowMs();
       await this.#seal();
       const old = this.#parts;
@@ -403,7 +405,16 @@ export class Spool {
     });
   }
 
+  /** One after the other, and never once another process may have the directory. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
+    return this.#serial.run(() => {
+      if (this.#isLetGo) throw new SpoolClosedError(this.#options.directory);
+      return task();
+    });
+  }
+
   async #letGo(): Promise<void> {
+    this.#isLetGo = true;
     await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
     await this.#release();
   }

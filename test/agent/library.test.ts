@@ -77,5 +77,6 @@ describe('an agent inside an application', () => {
     agent.record({ result: 'ok' });
     expect(peer.totals().ok).toBe(1);
     expect(agent.dropped).toBe(1);
+    expect(await agent.flush(50)).toBe(false);
   });
 });

@@ -318,6 +318,20 @@ describe('one directory', () => {
     spool = await openSpool(folder);
   });
 
+  it('is never written again by the one that has closed it: it may be another one’s', async () => {
+    await report(spool, 1);
+    await spool.close();
+    const successor = await openSpool(folder, { nowMs: clock.nowMs, services: ['acme'] });
+    clock.ms += 120_000;
+    await expect(spool.seal()).rejects.toMatchObject({ code: 'SPOOL_CLOSED' });
+    await expect(spool.tick()).rejects.toMatchObject({ code: 'SPOOL_CLOSED' });
+    await expect(report(spool, 7)).rejects.toThrow();
+    await report(successor, 100);
+    await successor.close();
+    spool = await openSpool(folder, { nowMs: clock.nowMs, services: ['acme'] });
+    expect(await deliverable(spool)).toEqual({ counted: 101, lost: 0 });
+  });
+
   it('is taken over from a process that is gone', async () => {
     await spool.close();
     const dead = { pid: 4_194_304, startedAt: 'never', host: hostname() };
