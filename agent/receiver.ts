@@ -56,7 +56,13 @@ export class Receiver {
   /** Folds what is then given to `receiveCell`, by the same rules as the other ways. */
   newFold(): Fold {
     const { lookup, service, spool } = this.#options;
-    return new Fold({ lookup, service, clockOffset: () => spool.clockOffsetMs });
+    return new Fold({
+      lookup,
+      service,
+      clockOffset: () => spool.clockOffsetMs,
+      // So that one which is not taken is refused record by record.
+      admits: (one) => spool.admits(one),
+    });
   }
 
   /** One of the outcomes whose labels a fold knows, and whose ids were hashed where they were read. */

@@ -51,6 +51,7 @@ export class Fold {
   readonly #lookup: CauseLookup;
   readonly #service: string | undefined;
   readonly #clockOffset: () => number | null;
+  readonly #admits: (service: string) => boolean;
   /** By service, region and platform as reported. */
   #known: Branch<Branch<Branch<Results>>> = new Map();
   #knownSeries = 0;
@@ -61,15 +62,20 @@ export class Fold {
   readonly #tally = new Tally();
   #clockOffsetMs: number | null = null;
 
-  /** @param options.clockOffset what is to be added to the agent's clock now; null while that is not known */
+  /**
+   * @param options.clockOffset what is to be added to the agent's clock now; null while that is not known
+   * @param options.admits      whether outcomes of a service can be taken at all, now and ever after
+   */
   constructor(options: {
     readonly lookup: CauseLookup;
     readonly service: string | undefined;
     readonly clockOffset: () => number | null;
+    readonly admits?: (service: string) => boolean;
   }) {
     this.#lookup = options.lookup;
     this.#service = options.service;
     this.#clockOffset = options.clockOffset;
+    this.#admits = options.admits ?? (() => true);
   }
 
   get isEmpty(): boolean {
@@ -95,7 +101,7 @@ export class Fold {
 
   /**
    * What an outcome's labels are, whatever its time, count and id.
-   * @returns undefined when they are not valid
+   * @returns undefined when they are not valid, or of a service that is not taken
    */
   seriesOf(fields: ReportedFields): Series | undefined {
     const { app } = fields;
@@ -137,7 +143,7 @@ export class Fold {
       at: OUTCOME_LIMITS.minMs,
     };
     const parsed = parseOutcome(alone, this.#service === undefined ? {} : { service: this.#service });
-    if (!parsed.ok) return undefined;
+    if (!parsed.ok || !this.#admits(parsed.outcome.service)) return undefined;
     if (this.#knownSeries >= SERIES_MAX) this.#forget();
     if (app !== undefined && app !== null) {
       if (this.#apps.size >= APPS_MAX) this.#apps.clear();

@@ -30,8 +30,12 @@ export interface LineSink {
    * @returns false when the line is to be given to `other` after all
    */
   plain(outcome: PlainOutcome, id: IdHash | undefined): boolean;
-  /** Any other line; undefined for one that was too long. */
-  other(text: string | undefined): void;
+  /**
+   * Any other line.
+   * @param text    undefined for one that was too long
+   * @param number  of the line, from 1
+   */
+  other(text: string | undefined, number: number): void;
 }
 
 /**
@@ -105,12 +109,13 @@ export class PlainLines {
         continue;
       }
       const feed = this.#buffer.indexOf(LF, at);
-      this.#sink.other(feed - at > LINE_BYTES ? undefined : this.#buffer.toString('utf8', at, feed));
+      const text = feed - at > LINE_BYTES ? undefined : this.#buffer.toString('utf8', at, feed);
+      this.#sink.other(text, this.#lines);
       at = feed + 1;
     }
     this.#unfinished = end - at;
     if (this.#unfinished > LINE_BYTES) {
-      this.#sink.other(undefined);
+      this.#sink.other(undefined, this.#lines + 1);
       this.#isPassingOver = true;
       this.#unfinished = 0;
     }

@@ -21,6 +21,7 @@ export interface StreamIntakeOptions {
 
 export interface StreamResult {
   readonly lines: number;
+  /** Of the lines. */
   readonly rejected: number;
   /** The stream ended inside a line; it was read as far as it went. */
   readonly endedInLine: boolean;
@@ -46,6 +47,8 @@ export async function readOutcomeStream(
   const reader = new StreamReader(options.receiver);
   let rejected = 0;
   const underWay: Promise<void>[] = [];
+  /** Lines read and not on disk: those that a stream, which cannot be read twice, loses when it is given up. */
+  let linesUnderWay = 0;
   const oneKept = async () => {
     const first = underWay[0];
     await first;
@@ -55,7 +58,14 @@ export async function readOutcomeStream(
   const keep = async () => {
     if (reader.waitingLines === 0) return;
     if (underWay.length >= PORTIONS_MAX) await oneKept();
-    const kept = takeUntilDurable(reader.take(), options, faults).then((n) => {
+    const portion = reader.take();
+    linesUnderWay += portion.lines;
+    const kept = takeUntilDurable(portion, options, faults).then((n) => {
+      if (n === undefined) {
+        const lost = linesUnderWay + reader.waitingLines;
+        throw new Error(`stopped with up to ${lost} lines that the spool did not take`);
+      }
+      linesUnderWay -= portion.lines;
       rejected += n;
     });
     // It may fail while a chunk is awaited; whoever awaits it next sees that.
@@ -119,12 +129,12 @@ async function orIdle<T>(chunk: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** @returns lines refused */
+/** @returns lines refused; undefined when it was given up before the spool took all of it */
 async function takeUntilDurable(
-  { lines, items, hashed }: Portion,
+  { items, hashed }: Portion,
   { receiver, spool, metrics, log, signal }: StreamIntakeOptions,
   faults: FaultLog,
-): Promise<number> {
+): Promise<number | undefined> {
   let rejected = 0;
   const receiveLine = ({ text }: FullLine): Received => {
     if (text !== undefined) return receiver.receiveLine(text, 'stdin');
@@ -143,21 +153,20 @@ async function takeUntilDurable(
     const received = receiveItem(item);
     if (received.status !== 'rejected') return true;
     const isLine = typeof item !== 'number' && item.kind === 'line';
-    rejected += typeof item !== 'number' && item.kind === 'cell' ? item.cell.n : 1;
+    rejected += 1;
     faults.report(received.fault, isLine ? `line ${item.number}` : 'a line of the input');
     return false;
   };
   let left = items;
   for (;;) {
     while (spool.refusal() !== undefined) {
-      // What was read and not taken is lost to a stream that cannot be read twice: its writer must know.
-      if (signal.aborted) throw new Error(`stopped with up to ${lines} lines that the spool did not take`);
+      if (signal.aborted) return undefined;
       await sleep(RETRY_MS / 10);
     }
     const { failed, error } = await takeEach(left, receive, spool);
     if (!error) return rejected;
     log.error({ error: error.message }, 'the spool refused a part of the input; trying again');
-    if (signal.aborted) throw error;
+    if (signal.aborted) return undefined;
     await sleep(RETRY_MS);
     left = failed;
   }

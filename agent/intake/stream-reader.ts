@@ -85,7 +85,7 @@ export class StreamReader implements LineSink {
     return true;
   }
 
-  other(text: string | undefined): void {
-    if (text?.trim() !== '') this.#items.push({ kind: 'line', text, number: this.#lines.lines });
+  other(text: string | undefined, number: number): void {
+    if (text?.trim() !== '') this.#items.push({ kind: 'line', text, number });
   }
 }

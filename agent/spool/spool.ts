@@ -187,7 +187,7 @@ export class Spool {
    */
   accept(outcome: Omit<Cell, 'minute'>, startedAtMs: number, id?: string): Acceptance {
     const { service } = outcome;
-    if (!this.#admits(service)) return 'too-many-services';
+    if (!this.admits(service)) return 'too-many-services';
     this.#callbacksOnly.delete(service);
     const key = id === undefined ? undefined : this.#idKeys.of(service, id);
     if (key !== undefined && this.#isKnown(key)) return 'repeated';
@@ -198,7 +198,7 @@ export class Spool {
   /** Takes one of the outcomes whose ids were hashed where they were read. */
   acceptHashed({ labels, startedAtMs, counts, a, b }: HashedOutcomes, index: number): Acceptance {
     const { service, region, platform, result, cause, code } = labels[index]!;
-    if (!this.#admits(service)) return 'too-many-services';
+    if (!this.admits(service)) return 'too-many-services';
     this.#callbacksOnly.delete(service);
     const key = this.#idKeys.ofHash(service, a[index]!, b[index]!);
     if (this.#isKnown(key)) return 'repeated';
@@ -210,7 +210,7 @@ export class Spool {
 
   /** Takes outcomes without ids that were folded under a clock correction, which need not be the present one. */
   acceptCell(cell: Cell, clockOffsetMs: number | null): Acceptance {
-    if (!this.#admits(cell.service)) return 'too-many-services';
+    if (!this.admits(cell.service)) return 'too-many-services';
     this.#callbacksOnly.delete(cell.service);
     this.#groups.add(cell, undefined, clockOffsetMs);
     return 'accepted';
@@ -228,7 +228,7 @@ export class Spool {
   }): Acceptance {
     const { service, measure, atMs, id } = callback;
     const wasKnown = this.#services.has(service);
-    if (!this.#admits(service)) return 'too-many-services';
+    if (!this.admits(service)) return 'too-many-services';
     if (!wasKnown) this.#callbacksOnly.add(service);
     const key = this.#idKeys.of(service, id);
     if (this.#isKnown(key)) return 'repeated';
@@ -238,7 +238,8 @@ export class Spool {
     return 'accepted';
   }
 
-  #admits(service: string): boolean {
+  /** Whether outcomes of a service can be taken, which then goes on for good: one that is new takes a place. */
+  admits(service: string): boolean {
     if (this.#services.has(service)) return true;
     if (this.#services.size >= LIMITS.servicesPerAgent) return false;
     this.#services.add(service);

@@ -6,6 +6,7 @@ import { type RunningAgent, startAgent } from '../../agent/app.ts';
 import { systemClock } from '../../agent/clock.ts';
 import { readOutcomeStream } from '../../agent/intake/stdin.ts';
 import { silentLog } from '../../agent/log.ts';
+import { LIMITS } from '../../protocol/limits.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { PoisonedDisk } from './spool/poisoned-disk.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
@@ -92,12 +93,41 @@ describe('outcomes from a stream', () => {
       '',
     ];
     const options = { receiver, spool, metrics, clock: systemClock, log, signal };
-    const input = PassThrough.from([text.join('\n')]);
+    // The long line comes in a piece of its own, so that its end is not seen with its beginning.
+    const [before = '', long = '', after = ''] = text.join('\n').split(/(x{70000})/);
+    const input = PassThrough.from([before, long, after]);
     expect(await readOutcomeStream(input, options)).toEqual({ lines: 7, rejected: 3, endedInLine: false });
     expect(said).toMatchObject([{ place: 'line 2' }, { place: 'line 5' }, { place: 'line 7' }]);
     await spool.seal();
     expect(await agent.flush(5_000)).toBe(true);
     expect(peer.totals().ok).toBe(3);
+  });
+
+  it('of a service for which there is no place are refused line by line, whatever they count', async () => {
+    for (let i = 1; i < LIMITS.servicesPerAgent; i += 1) agent.spool.admits(`service-${i}`);
+    const line = `{"at":${Date.now()},"result":"ok","service":"one-more","count":500}\n`;
+    const input = PassThrough.from([line.repeat(1_000)]);
+    expect(await read(input)).toEqual({ lines: 1_000, rejected: 1_000, endedInLine: false });
+    expect(agent.metrics.render()).toContain(
+      'outcomes_rejected_total{code="OUTCOME_TOO_MANY_SERVICES"} 1000\n',
+    );
+  });
+
+  it('that are given up are all named, those under way and those not yet handed over', async () => {
+    const { receiver, spool, metrics } = agent;
+    const giveUp = new AbortController();
+    disk.failures = Number.POSITIVE_INFINITY;
+    const input = PassThrough.from(Array.from({ length: 6 }, () => `${`${poison}\n`.repeat(10_000)}`));
+    const reading = readOutcomeStream(input, {
+      receiver,
+      spool,
+      metrics,
+      clock: systemClock,
+      log: { ...silentLog, error: () => giveUp.abort() },
+      signal: giveUp.signal,
+    });
+    await expect(reading).rejects.toThrow(/stopped with up to [3-6]0000 lines/);
+    disk.failures = 0;
   });
 
   it('are taken as far as they were read when the stream breaks off before its portion is full', async () => {
