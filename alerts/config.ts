@@ -155,7 +155,7 @@ export const alertingSchema = z
       .max(MINUTE_MS)
       .default(20_000)
       .describe(
-        'How long a receiver may take to answer; a daemon that dies in mid-send delays a message by about three.',
+        'How long a receiver may take to answer; a daemon that dies in mid-send delays a message by about three times as long.',
       ),
     ...settingsShape,
     receivers: z.array(receiverSchema).max(100).default([]).describe('Who is told, and how.'),

@@ -1,7 +1,8 @@
 import { claimOf } from '../sla/claim.ts';
+import { MINUTE_MS } from '../sla/facts.ts';
 import { judgeMonth, type MonthInput } from '../sla/judge-month.ts';
 import { countSpan, readOpenWindow } from '../sla/open-window.ts';
-import { read } from '../sla/read.ts';
+import { ROLLING_MINUTES, read } from '../sla/read.ts';
 import { isDown, VERDICT_INDEX } from '../sla/verdict.ts';
 import { windowOf } from '../sla/window.ts';
 import type { Step } from './alert.ts';
@@ -31,9 +32,7 @@ export interface Rehearsal extends Omit<MonthInput, 'nowMs'> {
   readonly untilMs: number;
 }
 
-const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-const ROLLING_MINUTES = 5;
 
 /**
  * Everything that the month would have had said, in order. Pure; a generator because a bad month takes seconds.

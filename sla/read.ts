@@ -26,7 +26,7 @@ export interface ReadInput {
 }
 
 /** Minutes of the trailing figure, the current one included. */
-const ROLLING_MINUTES = 5;
+export const ROLLING_MINUTES = 5;
 
 /**
  * The reading of a service month at an instant: the one function behind the daemon, the replay of a file, the

@@ -37,12 +37,12 @@ export function showCallbacks({ month, callbacks, onExclude }) {
 }
 
 /** @param {CallbackEvidence} callbacks @returns {string} */
-export function coverageText({ entered, reported, coverage }) {
+function coverageText({ entered, reported, coverage }) {
   if (coverage === null) return "The provider's callbacks tell of users who left, and of none who entered.";
   return `The provider's callbacks tell of ${plural(entered, 'entry', 'entries')}; agents reported ${plural(reported, 'success', 'successes')} in the same minutes (${shareText(coverage)}).`;
 }
 
 /** @param {ContractMonth} month @param {Surge} surge @returns {string} */
-export function surgeText(month, { from, to, rise }) {
+function surgeText(month, { from, to, rise }) {
   return `${countText(rise)} users came on top, ${localTime(month, from)} to ${localTime(month, to)}. Unless it was announced in time, clause 4.6 takes downtime in such a surge out; that is for you to decide.`;
 }
