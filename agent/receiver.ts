@@ -3,9 +3,9 @@ import type { CauseLookup } from '../sla/causes.ts';
 import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText } from '../sla/outcome.ts';
 import type { Clock } from './clock.ts';
 import { Fold } from './intake/fold.ts';
-import type { HashedOutcomes } from './intake/hashed-outcomes.ts';
 import { outcomeLabels } from './labels.ts';
 import type { AgentMetrics } from './metrics.ts';
+import type { HashedOutcomes } from './spool/hashed-outcomes.ts';
 import type { Acceptance, Spool } from './spool/spool.ts';
 
 /** The ways in, as label of the metric. */

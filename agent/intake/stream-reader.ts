@@ -1,8 +1,8 @@
 import type { Cell } from '../../protocol/frame.ts';
 import type { IdHash } from '../../sla/lines/id-hash.ts';
 import type { Receiver } from '../receiver.ts';
+import { HashedOutcomes } from '../spool/hashed-outcomes.ts';
 import type { Fold } from './fold.ts';
-import { HashedOutcomes } from './hashed-outcomes.ts';
 import { type LineSink, PlainLines, type PlainOutcome } from './plain-lines.ts';
 
 /** A line that is read in full when it is taken. */
