@@ -1,12 +1,16 @@
 import { type Cell, isCallback } from '../protocol/frame.ts';
 import { LIMITS } from '../protocol/limits.ts';
 import type { CallbackMeasure } from '../sla/facts.ts';
+import type { OutcomeLabels } from './labels.ts';
 
 type Measured = Omit<Cell, 'n'>;
 interface Counter {
   n: number;
 }
 type Leaf = Map<string, Counter>;
+
+/** Labels whose last counter is remembered. */
+const RECENT_MAX = 4_096;
 
 /** Bytes a cell adds to a frame beyond its labels: names of the fields, punctuation, minute and count. */
 const CELL_FRAME_BYTES = 140;
@@ -21,6 +25,8 @@ const CELL_FRAME_BYTES = 140;
 export class Tally {
   readonly #services = new Map<string, Map<number, Map<string, Map<string, Leaf>>>>();
   readonly #callbacks = new Map<string, Map<number, Map<CallbackMeasure, Counter>>>();
+  /** The counters found last for labels that are one object each time. */
+  readonly #recent = new Map<OutcomeLabels, { readonly minute: number; readonly counter: Counter }>();
   #lastService = '';
   #lastMinute = -1;
   #lastRegion = '';
@@ -50,15 +56,34 @@ export class Tally {
     else this.#count(this.#leaf(cell), outcomeKey(cell), cell);
   }
 
-  #count<K>(leaf: Map<K, Counter>, key: K, cell: Cell): void {
-    const counter = leaf.get(key);
+  /**
+   * The same for outcomes, not callbacks, of which many have the very same labels object: it finds their cell.
+   * @param n  a positive integer
+   */
+  addSeries(labels: OutcomeLabels, minute: number, n: number): void {
+    const known = this.#recent.get(labels);
+    if (known?.minute === minute) {
+      known.counter.n += n;
+      this.#outcomes += n;
+      return;
+    }
+    const cell = { ...labels, minute, n };
+    const counter = this.#count(this.#leaf(cell), outcomeKey(cell), cell);
+    if (this.#recent.size >= RECENT_MAX) this.#recent.clear();
+    this.#recent.set(labels, { minute, counter });
+  }
+
+  #count<K>(leaf: Map<K, Counter>, key: K, cell: Cell): Counter {
+    let counter = leaf.get(key);
     if (counter) counter.n += cell.n;
     else {
-      leaf.set(key, { n: cell.n });
+      counter = { n: cell.n };
+      leaf.set(key, counter);
       this.#cells += 1;
       this.#bytes += frameBytes(cell);
     }
     this.#outcomes += cell.n;
+    return counter;
   }
 
   /** The cells, and empties the tally. */
@@ -66,6 +91,7 @@ export class Tally {
     const cells = this.list();
     this.#services.clear();
     this.#callbacks.clear();
+    this.#recent.clear();
     this.#lastPlatforms = undefined;
     this.#cells = 0;
     this.#bytes = 0;

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Cell } from '../../protocol/frame.ts';
+import type { OutcomeLabels } from '../labels.ts';
 import { Tally } from '../tally.ts';
 import { ID_BYTES, type IdKey, IdList, IdSet } from './id-memory.ts';
 import type { FilePosition } from './intake-record.ts';
@@ -60,7 +61,21 @@ export class GroupCommit {
   add(cell: Cell, id: IdKey | undefined, clockOffsetMs: number | null): void {
     const group = this.#groupFor(clockOffsetMs);
     group.tally.add(cell);
-    if (id === undefined) return;
+    if (id !== undefined) this.#addId(group, id);
+  }
+
+  /** The same for an outcome whose labels are the very same object as those of many others. */
+  addSeries(
+    { labels, minute, n }: { readonly labels: OutcomeLabels; readonly minute: number; readonly n: number },
+    id: IdKey,
+    clockOffsetMs: number | null,
+  ): void {
+    const group = this.#groupFor(clockOffsetMs);
+    group.tally.addSeries(labels, minute, n);
+    this.#addId(group, id);
+  }
+
+  #addId(group: Group, id: IdKey): void {
     group.ids.add(id);
     this.#ids.add(id);
   }

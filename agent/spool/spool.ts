@@ -196,15 +196,14 @@ export class Spool {
   }
 
   /** Takes one of the outcomes whose ids were hashed where they were read. */
-  acceptHashed({ labels, startedAtMs, counts, a, b }: HashedOutcomes, index: number): Acceptance {
-    const { service, region, platform, result, cause, code } = labels[index]!;
-    if (!this.admits(service)) return 'too-many-services';
-    this.#callbacksOnly.delete(service);
-    const key = this.#idKeys.ofHash(service, a[index]!, b[index]!);
+  acceptHashed(outcomes: HashedOutcomes, index: number): Acceptance {
+    const labels = outcomes.labels[index]!;
+    if (!this.admits(labels.service)) return 'too-many-services';
+    this.#callbacksOnly.delete(labels.service);
+    const key = this.#idKeys.ofHash(labels.service, outcomes.a[index]!, outcomes.b[index]!);
     if (this.#isKnown(key)) return 'repeated';
-    const minute = this.#minuteOf(startedAtMs[index]!);
-    const cell = { service, minute, region, platform, result, cause, code, n: counts[index]! };
-    this.#groups.add(cell, key, this.#clockOffsetMs);
+    const minute = this.#minuteOf(outcomes.startedAtMs[index]!);
+    this.#groups.addSeries({ labels, minute, n: outcomes.counts[index]! }, key, this.#clockOffsetMs);
     return 'accepted';
   }
 

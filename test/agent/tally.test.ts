@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { OutcomeLabels } from '../../agent/labels.ts';
 import { Tally } from '../../agent/tally.ts';
 import type { Cell } from '../../protocol/frame.ts';
 import { CAUSES } from '../../sla/cause.ts';
@@ -56,6 +57,30 @@ describe('a tally', () => {
         expect(list).toHaveLength(folded(cells).size);
         expect(folded(list)).toEqual(folded(cells));
         expect([tally.cells, tally.bytes, tally.outcomes, tally.list()]).toEqual([0, 0, 0, []]);
+      }),
+    );
+  });
+
+  it('holds the same of outcomes that share their labels as one object, over several takes', () => {
+    const takes = fc.array(fc.array(outcomes, { maxLength: 40 }), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(takes, (portions) => {
+        const series = new Map<string, OutcomeLabels>();
+        const [tally, plain] = [new Tally(), new Tally()];
+        for (const portion of portions) {
+          for (const { minute, n, ...own } of portion) {
+            const labels = series.get(JSON.stringify(own)) ?? own;
+            series.set(JSON.stringify(own), labels);
+            tally.addSeries(labels, minute, n);
+            plain.add({ ...own, minute, n });
+          }
+          expect([tally.cells, tally.bytes, tally.outcomes]).toEqual([
+            plain.cells,
+            plain.bytes,
+            plain.outcomes,
+          ]);
+          expect(folded(tally.take())).toEqual(folded(plain.take()));
+        }
       }),
     );
   });
