@@ -66,10 +66,16 @@ export async function openFile(
   };
 }
 
-/** Where the time of birth is not kept, 0 or the time of the last change is told in its place. */
+/**
+ * Where the time of birth is not kept, 0 or the time of the last change is told in its place. A folder that was just
+ * made tells nothing: its times are equal either way, so one above it on the same file system is asked.
+ */
 async function keepsBirths(folder: string): Promise<boolean> {
-  const { birthtimeMs, ctimeMs } = await stat(folder);
-  return birthtimeMs > 0 && birthtimeMs !== ctimeMs;
+  const { birthtimeMs, ctimeMs, dev } = await stat(folder);
+  if (birthtimeMs > 0 && birthtimeMs !== ctimeMs) return true;
+  const above = dirname(folder);
+  if (birthtimeMs <= 0 || above === folder || (await stat(above)).dev !== dev) return false;
+  return keepsBirths(above);
 }
 
 /** `damaged`: it cannot be read as far as it was read before, and what can be read of that is the same. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -176,6 +176,23 @@ describe('a followed file that was rotated and compressed while the agent was do
     writeFileSync(path, line(2));
     await start();
     await counted(111);
+  });
+
+  it('is told from others that begin alike by when they were written', async () => {
+    // Five files, each of two equal lines; the first was rotated away before, the second is being read.
+    await writeFile(path, line(0) + line(0));
+    utimesSync(path, new Date(Date.now() - 60_000), new Date(Date.now() - 60_000));
+    rotate(line(0));
+    await start();
+    await counted(1);
+    await stop();
+    appendFileSync(path, line(0));
+    for (let i = 0; i < 2; i++) {
+      await sleep(20);
+      rotate(line(0) + line(0));
+    }
+    await start();
+    await counted(6);
   });
 
   it('is known by all that was read, where the files begin alike and their times tell nothing', async () => {
