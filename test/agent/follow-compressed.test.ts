@@ -25,6 +25,9 @@ beforeEach(async () => {
   // On a disk: file systems in memory do not give a new file the inode of a deleted one.
   folder = await mkdtemp(join(tmpdir(), 'roomwatch-follow-'));
   path = join(folder, 'entries.log');
+  // A folder that was made in this very moment does not tell whether births are kept.
+  await sleep(20);
+  writeFileSync(join(folder, 'other'), '');
   spool = await temporaryFolder();
   peer = await startPeer();
   skewMs = 0;
