@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { answerJobs } from './answer-jobs.ts';
 import type { LoadJob, LoadResult } from './protocol.ts';
 import { Wire } from './wire.ts';
 
@@ -6,16 +7,7 @@ import { Wire } from './wire.ts';
 let wires: Wire[] = [];
 let onAck: (wire: Wire, applied: number) => void = () => {};
 
-process.on('message', (job: LoadJob) => {
-  run(job).then(
-    (result) => process.send?.(result),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on('disconnect', () => process.exit(0));
+answerJobs(run);
 
 async function run(job: LoadJob): Promise<LoadResult> {
   switch (job.job) {

@@ -1,16 +1,8 @@
 import { connect } from 'node:net';
+import { answerJobs } from './answer-jobs.ts';
 import type { ReportJob, ReportResult } from './reporters.ts';
 
-process.on('message', (job: ReportJob) => {
-  run(job).then(
-    (result) => process.send?.(result),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on('disconnect', () => process.exit(0));
+answerJobs(run);
 
 const REGIONS = ['ap-guangzhou', 'ap-singapore', 'eu-frankfurt'] as const;
 
