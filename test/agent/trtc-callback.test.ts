@@ -202,7 +202,7 @@ describe('POST /v1/trtc/callback', () => {
     await agent.stop(100);
     const disk = new PoisonedDisk('poison');
     agent = await start({
-      services: ['acme'],
+      services: ['poison'],
       trtcCallbacks: [{ sdkAppId: APP, service: 'poison', key: async () => VECTOR.key }],
       disk,
     });
