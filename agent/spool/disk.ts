@@ -1,11 +1,13 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, statfs, truncate } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, statfs, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** The few things the spool asks of a file system; a test wraps it to make them fail. */
 export interface Disk {
   /** Creates a file that must not exist yet. */
   create(path: string): Promise<DiskFile>;
+  /** Opens a file whose content is replaced from its beginning; creates it if there is none. */
+  overwrite(path: string): Promise<OverwrittenFile>;
   /** Makes creations, renames and deletions in a directory durable. */
   syncDirectory(path: string): Promise<void>;
   /** Of the file system that a path is on. */
@@ -24,18 +26,24 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
+export interface OverwrittenFile {
+  /** Over the file's first bytes; what lies behind them stays. In the kernel's memory when it resolves, not on disk. */
+  write(bytes: Buffer): Promise<void>;
+  close(): Promise<void>;
+}
+
 export const realDisk: Disk = {
   async create(path) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     return {
-      write: async (bytes) => {
-        for (let done = 0; done < bytes.length; ) {
-          done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
-        }
-      },
+      write: (bytes) => writeAll(file, bytes),
       datasync: () => file.datasync(),
       close: () => file.close(),
     };
+  },
+  async overwrite(path) {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    return { write: (bytes) => writeAll(file, bytes, 0), close: () => file.close() };
   },
   async syncDirectory(path) {
     const directory = await open(path, constants.O_RDONLY);
@@ -50,6 +58,14 @@ export const realDisk: Disk = {
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   },
 };
+
+/** @param position  in the file; left out = behind what was written last */
+async function writeAll(file: FileHandle, bytes: Buffer, position?: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const at = position === undefined ? null : position + done;
+    done += (await file.write(bytes, done, bytes.length - done, at)).bytesWritten;
+  }
+}
 
 /** Replaces a file as a whole: after a crash it has the old content or the new, never a mixture. */
 export async function replaceFile(disk: Disk, path: string, content: Buffer): Promise<void> {
@@ -94,7 +110,7 @@ export async function cutFile(disk: Disk, path: string, length: number): Promise
 export async function overwriteFile(path: string, content: Buffer): Promise<void> {
   const file = await open(path, constants.O_RDWR);
   try {
-    await file.write(content, 0, content.length, 0);
+    await writeAll(file, content, 0);
     await file.truncate(content.length);
     await file.datasync();
   } finally {

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
+import { readHighWater } from './high-water.ts';
 import { decodeCommit, decodeGroup, type IntakeTotals, outcomesIn } from './intake-record.ts';
 import { RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
@@ -38,7 +39,8 @@ export interface RecoveredJournal {
 
 /**
  * Reads the intake journal of an earlier process. Its size is bounded by what is not sealed yet and one
- * segment, so it is read whole. A group that was damaged is lost, and counted by the totals that follow it.
+ * segment, so it is read whole. A group that was damaged is lost, and counted by the totals that follow it, or by
+ * the high-water mark when it was the last.
  */
 export async function recoverJournal(directory: string): Promise<RecoveredJournal> {
   const batches = new Map<number, JournalledBatch>();
@@ -102,6 +104,11 @@ export async function recoverJournal(directory: string): Promise<RecoveredJourna
       }
     }
     files.push({ path, ordinal, lastOpenSeq, bytes: bytes.length, ids });
+  }
+  const highWater = await readHighWater(directory);
+  if (highWater && highWater.number > number) {
+    number = highWater.number;
+    settle(highWater.totals, 0);
   }
   // Only now: the ids of a refused group are taken back by what the next file says.
   const segments = files.map((file) => ({ ...file, ids: Buffer.concat(file.ids) }));

@@ -1,5 +1,6 @@
 import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
+import { HighWaterMark } from './high-water.ts';
 import type { IdLog } from './id-log.ts';
 import { encodeCommit, encodeGroup, type IntakeGroup, type IntakeTotals } from './intake-record.ts';
 import type { JournalSegment, RecoveredJournal } from './intake-recovery.ts';
@@ -14,6 +15,7 @@ export class Journal {
   readonly #disk: Disk;
   readonly #log: SegmentLog;
   readonly #idLog: IdLog;
+  readonly #highWater: HighWaterMark;
   readonly #closed: JournalSegment[];
   #number: number;
   #open: { segment: OpenSegment; ids: ByteList; lastOpenSeq: number } | undefined;
@@ -30,6 +32,7 @@ export class Journal {
     const { nextOrdinal } = recovered;
     this.#disk = disk;
     this.#idLog = idLog;
+    this.#highWater = new HighWaterMark(disk, directory);
     this.#closed = [...recovered.segments];
     this.#number = recovered.nextNumber;
     this.#log = new SegmentLog({ disk, directory, kind: 'intake', producerId, segmentBytes, nextOrdinal });
@@ -49,9 +52,10 @@ export class Journal {
   ): Promise<void> {
     // A number is never used twice, not even after a failure: the failed file may hold the group.
     const number = this.#number++;
-    const records = [encodeGroup({ ...group, number }, nowMs), encodeCommit(number, group.totals, nowMs)];
-    const bytes = Buffer.concat(records.map(encodeRecord));
+    const commit = encodeCommit(number, group.totals, nowMs);
+    const bytes = Buffer.concat([encodeGroup({ ...group, number }, nowMs), commit].map(encodeRecord));
     await this.#write(bytes, { number, before, nowMs });
+    await this.#highWater.write(commit);
     this.#open!.lastOpenSeq = group.totals.openSeq;
     this.#open!.ids.append(group.ids);
   }
@@ -59,8 +63,9 @@ export class Journal {
   /** Writes the totals alone, so that a new segment stands for everything before it. */
   async mark(totals: IntakeTotals, nowMs: number): Promise<void> {
     const number = this.#number++;
-    const bytes = encodeRecord(encodeCommit(number, totals, nowMs));
-    await this.#write(bytes, { number, before: totals, nowMs });
+    const commit = encodeCommit(number, totals, nowMs);
+    await this.#write(encodeRecord(commit), { number, before: totals, nowMs });
+    await this.#highWater.write(commit);
     this.#open!.lastOpenSeq = totals.openSeq;
   }
 
@@ -82,7 +87,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.#log.abandon();
+    await Promise.all([this.#log.abandon(), this.#highWater.close()]);
   }
 
   async #write(

@@ -2,7 +2,7 @@ import { MINUTE_MS } from '../../sla/facts.ts';
 import { Tally } from '../tally.ts';
 import type { BatchLog } from './batch-log.ts';
 import { batchEntry, skipEntry } from './batch-record.ts';
-import type { RecoveredJournal } from './intake-recovery.ts';
+import type { JournalledBatch, RecoveredJournal } from './intake-recovery.ts';
 
 /** A batch that the journal still knew, or a range that it did not. */
 export type Repair =
@@ -30,11 +30,18 @@ export async function reconcile(
     repairs.push({ kind: 'skipped', from, to, outcomes });
   };
 
-  const seqs = [...journal.batches.keys()].sort((a, b) => a - b).filter((seq) => seq > batches.lastSealed);
+  const { totals } = journal;
+  if (!totals) return repairs;
+  const journalled = new Set([...journal.batches.keys(), totals.openSeq]);
+  const seqs = [...journalled].sort((a, b) => a - b).filter((seq) => seq > batches.lastSealed);
   for (const seq of seqs) {
-    const { cells, clockOffsetMs, lost } = journal.batches.get(seq)!;
+    const { cells, clockOffsetMs, lost: missing } = journal.batches.get(seq) ?? NOTHING;
+    const acceptedBefore = journal.acceptedBefore.get(seq) ?? batches.after;
+    await skipTo(seq - 1, acceptedBefore);
+    // What the journal misses may begin in batches that were sealed, where it was counted, or even before all that
+    // the journal still has.
+    const lost = Math.max(0, missing + acceptedBefore - batches.after);
     if (cells.length === 0 && lost === 0) continue;
-    await skipTo(seq - 1, journal.acceptedBefore.get(seq) ?? batches.after);
     const tally = new Tally();
     for (const cell of cells) tally.add(cell);
     const entry = batchEntry(
@@ -51,6 +58,7 @@ export async function reconcile(
     await batches.append(entry);
     repairs.push({ kind: 'resealed', seq, outcomes: entry.outcomes, lost });
   }
-  if (journal.totals) await skipTo(journal.totals.openSeq - 1, journal.totals.accepted);
   return repairs;
 }
+
+const NOTHING: JournalledBatch = { cells: [], clockOffsetMs: null, lost: 0 };

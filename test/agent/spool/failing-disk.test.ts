@@ -4,7 +4,7 @@ import { type Disk, realDisk } from '../../../agent/spool/disk.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
 import { deliverable, openSpool, report, Snapshot, temporaryFolder } from './spool-folder.ts';
 
-type Operation = 'create' | 'write' | 'datasync';
+type Operation = 'create' | 'write' | 'datasync' | 'overwrite';
 
 /** The real disk, of which chosen operations fail; and after a failed fsync the file is watched. */
 class FailingDisk implements Disk {
@@ -33,6 +33,18 @@ class FailingDisk implements Disk {
           throw error;
         }
         await file.datasync();
+      },
+      close: () => file.close(),
+    };
+  }
+
+  async overwrite(path: string) {
+    this.#fail('overwrite');
+    const file = await realDisk.overwrite(path);
+    return {
+      write: async (bytes: Buffer) => {
+        this.#fail('overwrite');
+        await file.write(bytes);
       },
       close: () => file.close(),
     };
@@ -106,6 +118,20 @@ describe('a disk that fails', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(await report(spool, 20, { id: 'a' })).toBe('accepted');
     expect(await afterCrash()).toEqual({ counted: 21, lost: 0 });
+  });
+
+  it('to keep the high-water mark: reports are taken all the same, and the mark is tried again', async () => {
+    disk.failing = ['overwrite', 'overwrite'];
+    await report(spool, 1);
+    await report(spool, 20);
+    expect(disk.failing).toEqual([]);
+    await report(spool, 300);
+    const snapshot = Snapshot.take(folder);
+    const [journal] = snapshot.names.filter((name) => name.includes('intake'));
+    await spool.close();
+    snapshot.restore({ name: journal!, bytes: undefined });
+    spool = await openSpool(folder, { disk });
+    expect(await deliverable(spool)).toEqual({ counted: 0, lost: 321 });
   });
 
   it('while a batch is sealed: the batch keeps its number and content, and later outcomes go to the next', async () => {

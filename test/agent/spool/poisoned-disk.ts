@@ -30,6 +30,7 @@ export class PoisonedDisk implements Disk {
     };
   }
 
+  overwrite = realDisk.overwrite;
   syncDirectory = realDisk.syncDirectory;
   space = realDisk.space;
 }

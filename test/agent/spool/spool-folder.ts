@@ -95,12 +95,16 @@ export class Snapshot {
     return this.#files.get(name)!;
   }
 
-  /** The directory itself stays, as the spool knows it by its inode. */
-  restore(change?: { name: string; bytes: Buffer }): void {
+  /**
+   * The directory itself stays, as the spool knows it by its inode.
+   * @param change  undefined bytes leave the file out
+   */
+  restore(change?: { readonly name: string; readonly bytes: Buffer | undefined }): void {
     for (const name of readdirSync(this.#directory)) rmSync(join(this.#directory, name), { recursive: true });
     for (const [name, bytes] of this.#files) {
       mkdirSync(dirname(join(this.#directory, name)), { recursive: true });
-      writeFileSync(join(this.#directory, name), change?.name === name ? change.bytes : bytes);
+      const content = change?.name === name ? change.bytes : bytes;
+      if (content) writeFileSync(join(this.#directory, name), content);
     }
   }
 }
