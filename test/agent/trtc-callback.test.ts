@@ -200,13 +200,9 @@ describe('POST /v1/trtc/callback', () => {
 
   it('answers 503 when the disk refuses it, and counts it when it is sent again', async () => {
     await agent.stop(100);
-    const disk = new PoisonedDisk('poison');
-    agent = await start({
-      services: ['poison'],
-      trtcCallbacks: [{ sdkAppId: APP, service: 'poison', key: async () => VECTOR.key }],
-      disk,
-    });
-    await waitFor('the connection', () => agent.isConnected);
+    // What a journal row of an entry has and nothing else: the batch that each minute begins with must not meet it.
+    const disk = new PoisonedDisk('"","",-2,"",1]');
+    agent = await start({ disk });
     disk.failures = 2;
     const body = bodyOf();
     expect(await post(body)).toMatchObject({ status: 503, body: { error: { code: 'SPOOL_WRITE_FAILED' } } });
