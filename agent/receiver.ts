@@ -65,10 +65,12 @@ export class Receiver {
     });
   }
 
-  /** One of the outcomes whose labels a fold knows, and whose ids were hashed where they were read. */
-  receiveHashed(outcomes: HashedOutcomes, index: number, source: Source): Received {
-    const acceptance = this.#options.spool.acceptHashed(outcomes, index);
-    return this.#answer(acceptance, outcomes.labels[index]!.service, outcomes.counts[index]!, source);
+  /** Outcomes [from, to) whose labels a fold knows, and whose ids were hashed where they were read. */
+  receiveHashed(outcomes: HashedOutcomes, { from, to }: { from: number; to: number }, source: Source): void {
+    const { spool, metrics } = this.#options;
+    const { accepted, repeated } = spool.acceptHashed(outcomes, from, to);
+    if (accepted > 0) metrics.count('outcomesAccepted', accepted, source);
+    if (repeated > 0) metrics.count('outcomesRepeated', repeated);
   }
 
   /** Outcomes that were folded already; see `Fold`. */

@@ -67,6 +67,7 @@ export async function readOutcomeStream(
       }
       linesUnderWay -= portion.lines;
       rejected += n;
+      reader.giveBack(portion);
     });
     // It may fail while a chunk is awaited; whoever awaits it next sees that.
     kept.catch(() => {});
@@ -142,17 +143,17 @@ async function takeUntilDurable(
     metrics.count('outcomesRejected', 1, fault.code);
     return { status: 'rejected', fault };
   };
-  const receiveItem = (item: Portion['items'][number]): Received => {
-    if (typeof item === 'number') return receiver.receiveHashed(hashed, item, 'stdin');
-    return item.kind === 'line'
-      ? receiveLine(item)
-      : receiver.receiveCell(item.cell, item.clockOffsetMs, 'stdin');
-  };
   /** @returns whether it is on its way to the disk */
   const receive = (item: Portion['items'][number]): boolean => {
-    const received = receiveItem(item);
+    if (item.kind === 'hashed') {
+      receiver.receiveHashed(hashed, item, 'stdin');
+      return true;
+    }
+    const isLine = item.kind === 'line';
+    const received = isLine
+      ? receiveLine(item)
+      : receiver.receiveCell(item.cell, item.clockOffsetMs, 'stdin');
     if (received.status !== 'rejected') return true;
-    const isLine = typeof item !== 'number' && item.kind === 'line';
     rejected += 1;
     faults.report(received.fault, isLine ? `line ${item.number}` : 'a line of the input');
     return false;

@@ -21,10 +21,17 @@ export interface FoldedCell {
   readonly clockOffsetMs: number | null;
 }
 
-/** What was read of a stream, to be handed to the spool item by item; a number stands for an outcome with an id. */
+/** Neighbours among the portion's outcomes with ids: those in [from, to). */
+export interface HashedRun {
+  readonly kind: 'hashed';
+  readonly from: number;
+  to: number;
+}
+
+/** What was read of a stream, to be handed to the spool item by item. */
 export interface Portion {
   readonly lines: number;
-  readonly items: readonly (FullLine | FoldedCell | number)[];
+  readonly items: readonly (FullLine | FoldedCell | HashedRun)[];
   readonly hashed: HashedOutcomes;
 }
 
@@ -34,7 +41,9 @@ export class StreamReader implements LineSink {
   readonly #lines = new PlainLines(this);
   /** In the order of the lines, so that of two with one id the first counts. */
   #items: Portion['items'][number][] = [];
+  #run: HashedRun | undefined;
   #hashed = new HashedOutcomes();
+  readonly #spare: HashedOutcomes[] = [];
   #takenLines = 0;
 
   constructor(receiver: Receiver) {
@@ -71,21 +80,35 @@ export class StreamReader implements LineSink {
     for (const cell of cells) items.push({ kind: 'cell', cell, clockOffsetMs });
     const lines = this.waitingLines;
     this.#items = [];
-    this.#hashed = new HashedOutcomes();
+    this.#run = undefined;
+    this.#hashed = this.#spare.pop() ?? new HashedOutcomes();
     this.#takenLines = this.#lines.lines;
     return { lines, items, hashed };
+  }
+
+  /** A portion's columns, once nobody needs them any more. */
+  giveBack({ hashed }: Portion): void {
+    hashed.clear();
+    this.#spare.push(hashed);
   }
 
   plain(outcome: PlainOutcome, id: IdHash | undefined): boolean {
     if (id === undefined) return this.#fold.add(outcome, outcome.at);
     const series = this.#fold.seriesOf(outcome);
     if (series === undefined) return false;
-    this.#items.push(this.#hashed.length);
     this.#hashed.add(series.labels, outcome, id);
+    const { length } = this.#hashed;
+    if (this.#run) this.#run.to = length;
+    else {
+      this.#run = { kind: 'hashed', from: length - 1, to: length };
+      this.#items.push(this.#run);
+    }
     return true;
   }
 
   other(text: string | undefined, number: number): void {
-    if (text?.trim() !== '') this.#items.push({ kind: 'line', text, number });
+    if (text?.trim() === '') return;
+    this.#run = undefined;
+    this.#items.push({ kind: 'line', text, number });
   }
 }

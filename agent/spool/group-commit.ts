@@ -2,14 +2,13 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Cell } from '../../protocol/frame.ts';
 import type { OutcomeLabels } from '../labels.ts';
 import { Tally } from '../tally.ts';
-import { ID_BYTES, type IdKey, IdList, IdSet } from './id-memory.ts';
+import { ID_BYTES, type IdKey } from './id-key.ts';
+import { IdList } from './id-list.ts';
 import type { FilePosition } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 
-/** That an id takes in memory while it waits, in its group and in a set that is a quarter full at the least. */
+/** That an id takes in memory while it waits, in its group and in the memory of ids. */
 const WAITING_ID_BYTES = 6 * ID_BYTES;
-/** Ids of groups that are written by now are forgotten when there are so many. */
-const WRITTEN_IDS_MAX = 50_000;
 const NOTHING_TO_WAIT_FOR = Promise.resolve();
 
 /** Outcomes that become durable together. */
@@ -32,9 +31,8 @@ export interface Group {
  */
 export class GroupCommit {
   readonly #write: (group: Group) => Promise<void>;
+  readonly #onFailed: (group: Group) => void;
   #waiting: Group[] = [];
-  /** Of all groups that wait or are being written; those of written ones may still be among them. */
-  readonly #ids = new IdSet();
   #writing: Group | undefined;
   #isRunning = false;
   /** What is added now belongs together. */
@@ -43,8 +41,10 @@ export class GroupCommit {
   #isLastTooFull = false;
   #endedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(write: (group: Group) => Promise<void>) {
+  /** @param onFailed  told of each group that is not and will not be durable, before those who wait for it are */
+  constructor(write: (group: Group) => Promise<void>, onFailed: (group: Group) => void = () => {}) {
     this.#write = write;
+    this.#onFailed = onFailed;
   }
 
   /** Bytes accepted and not yet durable. */
@@ -53,31 +53,21 @@ export class GroupCommit {
     return waiting + (this.#writing ? bytesOf(this.#writing) : 0);
   }
 
-  /** An id that is on its way; it is not yet in the memory of ids. */
-  has(id: IdKey): boolean {
-    return this.#ids.has(id);
-  }
-
   add(cell: Cell, id: IdKey | undefined, clockOffsetMs: number | null): void {
     const group = this.#groupFor(clockOffsetMs);
     group.tally.add(cell);
-    if (id !== undefined) this.#addId(group, id);
+    if (id !== undefined) group.ids.add(id.high, id.low);
   }
 
   /** The same for an outcome whose labels are the very same object as those of many others. */
   addSeries(
     { labels, minute, n }: { readonly labels: OutcomeLabels; readonly minute: number; readonly n: number },
-    id: IdKey,
+    { high, low }: IdKey,
     clockOffsetMs: number | null,
   ): void {
     const group = this.#groupFor(clockOffsetMs);
     group.tally.addSeries(labels, minute, n);
-    this.#addId(group, id);
-  }
-
-  #addId(group: Group, id: IdKey): void {
-    group.ids.add(id);
-    this.#ids.add(id);
+    group.ids.add(high, low);
   }
 
   /**
@@ -130,30 +120,20 @@ export class GroupCommit {
       try {
         await this.#write(group);
         this.#writing = undefined;
-        this.#forgetWritten();
         group.settle();
       } catch (error) {
         this.#writing = undefined;
         const failed = [group, ...this.#waiting];
         this.#waiting = [];
-        this.#ids.clear();
-        for (const one of failed) one.settle(error);
+        for (const one of failed) {
+          this.#onFailed(one);
+          one.settle(error);
+        }
       }
       this.#endedAtMs = performance.now();
     }
     // In the same step as the test above: who awaited the last group may add another in the next.
     this.#isRunning = false;
-  }
-
-  #forgetWritten(): void {
-    if (this.#ids.size === 0) return;
-    if (
-      this.#waiting.length > 0 &&
-      this.#ids.size < WRITTEN_IDS_MAX + this.#waiting.length * SPOOL_BOUNDS.togetherIds
-    )
-      return;
-    this.#ids.clear();
-    for (const { ids } of this.#waiting) for (const id of ids) this.#ids.add(id);
   }
 
   #groupFor(clockOffsetMs: number | null): Group {

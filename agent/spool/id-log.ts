@@ -2,7 +2,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
-import { forEachIdKey, ID_BYTES, type IdMemory } from './id-memory.ts';
+import { ID_BYTES } from './id-key.ts';
+import type { IdMemory } from './id-memory.ts';
 import { encodeRecord, RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
 import { readDamaged } from './segment-index.ts';
@@ -62,7 +63,7 @@ export class IdLog {
         continue;
       }
       for (const { record } of records) {
-        if (record.type === RECORD_TYPES.ids) rememberIds(memory, record.payload, record.wallMs);
+        if (record.type === RECORD_TYPES.ids) memory.remember(record.payload, record.wallMs);
       }
       files.push({ path, ordinal, newestAtMs, bytes: bytes.length });
     }
@@ -105,8 +106,4 @@ export class IdLog {
         this.bytes - this.#files[0]!.bytes > this.#bounds.count * ID_BYTES);
     while (isDue()) await removeFile(this.#disk, this.#files.shift()!.path);
   }
-}
-
-export function rememberIds(memory: IdMemory, ids: Buffer, atMs: number): void {
-  forEachIdKey(ids, (key) => memory.add(key, atMs));
 }

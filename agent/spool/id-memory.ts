@@ -1,71 +1,152 @@
-import { IdHash } from '../../sla/lines/id-hash.ts';
+import type { IdKey } from './id-key.ts';
+import { forEachIdKey } from './id-list.ts';
+import { IdSet } from './id-set.ts';
 
 const GENERATIONS = 8;
-export const ID_BYTES = 8;
+const PLACES = GENERATIONS + 1;
+const ALL_PLACES = (1 << PLACES) - 1;
+/** Twice as many as ids by default; a power of two. */
+const FILTER_WORDS = 2 ** 21;
+/** Ids claimed in one go; their answers stay in a core's nearest cache. */
+const STRIDE = 1_024;
 
-/** 64 bits that stand for an id of a service. */
-export interface IdKey {
-  /** Integers of 32 bits. */
-  high: number;
-  low: number;
+interface Generation {
+  readonly sinceMs: number;
+  readonly ids: IdSet;
+  /** Its bit in the filter. */
+  readonly place: number;
 }
 
 /**
- * Remembers ids for a bounded time and number, so that a repeated report counts once.
+ * Remembers ids for a bounded time and number, so that a repeated report counts once: those that are durable, and
+ * those on their way to the disk, which `forget` takes back should they not arrive.
  *
  * An id is kept as eight bytes of its hash: a million ids take about 20 MiB. Two different ids among a million
  * have the same eight bytes with a probability of 1 in 37 million; the second outcome would then be taken for
  * a repeat. Ids are forgotten by generations, an eighth at a time.
+ *
+ * A new id, as most are, need not be looked for in the tables of other generations, which are megabytes: there is a
+ * Bloom filter for each generation, a bit in each of its words. An id's four words are in one line of the cache, so
+ * that one wait is enough for all generations; of a hundred new ids two are looked for in vain.
  */
 export class IdMemory {
   readonly #capacity: number;
   readonly #spanMs: number;
   readonly #generations: Generation[] = [];
-  /**
-   * For each remainder of ids, a bit for each generation that holds one with it: a new id, as most are, is told from
-   * nine tables of megabytes by one look. Made when there is more than one generation.
-   */
-  #holders: Uint16Array | undefined;
+  /** Made when there is more than one generation. */
+  #filter: Uint16Array | undefined;
+  /** A table that is not needed any more: the next one of its size need not be made. */
+  #spare: IdSet | undefined;
+  /** Of the ids being claimed, the generations that may hold each. */
+  readonly #suspects = new Uint16Array(STRIDE);
 
   constructor({ count, spanMs }: { count: number; spanMs: number }) {
     this.#capacity = Math.ceil(count / GENERATIONS);
     this.#spanMs = spanMs;
   }
 
-  has(key: IdKey): boolean {
-    const holders = this.#holders?.[holderOf(key)] ?? ALL_PLACES;
-    if (holders === 0) return false;
-    for (const { ids, place } of this.#generations) if ((holders & place) !== 0 && ids.has(key)) return true;
+  has({ high, low }: IdKey): boolean {
+    return this.#isIn(this.#suspectsOf(high), high, low);
+  }
+
+  /** @returns whether the id was not known; it is from now on */
+  claim({ high, low }: IdKey, nowMs: number): boolean {
+    const newest = this.#newestAt(nowMs);
+    if (this.#isIn(this.#suspectsOf(high) & ~newest.place, high, low) || !newest.ids.add(high, low))
+      return false;
+    if (this.#filter) mark(this.#filter, high, newest.place);
+    return true;
+  }
+
+  /**
+   * The same for many, at a quarter of the cost for each: the tables are looked at for many ids in a row, so that
+   * the processor waits for several of them at a time.
+   * @param keys   pairs of high and low
+   * @param isNew  gets 1 for each id that was not known, else 0; an id that is there twice is new once
+   */
+  claimAll(keys: Int32Array, count: number, { nowMs, isNew }: { nowMs: number; isNew: Uint8Array }): void {
+    for (let from = 0, to = 0; from < count; from = to) {
+      const newest = this.#newestAt(nowMs);
+      to = Math.min(count, from + STRIDE, from + this.#capacity - newest.ids.size);
+      this.#findKnown(keys, from, to, isNew);
+      newest.ids.addAll(keys, from, to, isNew);
+      const filter = this.#filter;
+      if (filter === undefined) continue;
+      for (let i = from; i < to; i += 1) if (isNew[i] === 1) mark(filter, keys[2 * i]!, newest.place);
+    }
+  }
+
+  /** Remembers ids as an `IdList` gives them. */
+  remember(ids: Buffer, atMs: number): void {
+    forEachIdKey(ids, (key) => this.claim(key, atMs));
+  }
+
+  /** Takes back what was claimed. */
+  forget(ids: Buffer): void {
+    forEachIdKey(ids, ({ high, low }) => {
+      // The filter keeps its bits, which costs no more than a look into a table in vain.
+      for (const generation of this.#generations) if (generation.ids.delete(high, low)) return;
+    });
+  }
+
+  /** Sets `isNew` for those of [from, to) that no generation but the newest holds. */
+  #findKnown(keys: Int32Array, from: number, to: number, isNew: Uint8Array): void {
+    const filter = this.#filter;
+    if (filter === undefined) {
+      isNew.fill(1, from, to);
+      return;
+    }
+    const suspects = this.#suspects;
+    const older = ALL_PLACES & ~this.#generations.at(-1)!.place;
+    for (let i = from; i < to; i += 1) suspects[i - from] = placesOf(filter, keys[2 * i]!) & older;
+    for (let i = from; i < to; i += 1) {
+      const suspected = suspects[i - from]!;
+      isNew[i] = suspected !== 0 && this.#isIn(suspected, keys[2 * i]!, keys[2 * i + 1]!) ? 0 : 1;
+    }
+  }
+
+  /** @param suspects  bits of the generations in question */
+  #isIn(suspects: number, high: number, low: number): boolean {
+    if (suspects === 0) return false;
+    for (const { ids, place } of this.#generations)
+      if ((suspects & place) !== 0 && ids.has(high, low)) return true;
     return false;
   }
 
-  add(key: IdKey, nowMs: number): void {
-    let newest = this.#generations.at(-1);
-    const isOld = newest !== undefined && nowMs - newest.sinceMs >= this.#spanMs / GENERATIONS;
-    if (!newest || newest.ids.size >= this.#capacity || isOld) {
-      this.#forgetFor(nowMs, 1);
-      // Who filled one will fill another.
-      const expected = newest !== undefined && newest.ids.size >= this.#capacity ? this.#capacity : 0;
-      newest = { sinceMs: nowMs, ids: new IdSet(expected), place: this.#freePlace() };
-      this.#generations.push(newest);
-      if (this.#generations.length === 2) this.#holders = this.#findHolders();
-    }
-    newest.ids.add(key);
-    if (this.#holders) this.#holders[holderOf(key)]! |= newest.place;
+  #suspectsOf(high: number): number {
+    return this.#filter === undefined ? ALL_PLACES : placesOf(this.#filter, high);
   }
 
-  /** Makes room for so many generations, and drops what is too old. */
-  #forgetFor(nowMs: number, more: number): void {
+  /** The generation that takes an id now; there is room in it. */
+  #newestAt(nowMs: number): Generation {
+    const last = this.#generations.at(-1);
+    const isOld = last !== undefined && nowMs - last.sinceMs >= this.#spanMs / GENERATIONS;
+    if (last && last.ids.size < this.#capacity && !isOld) return last;
+    this.#makeRoom(nowMs);
+    const newest = { sinceMs: nowMs, ids: this.#tableAfter(last), place: this.#freePlace() };
+    this.#generations.push(newest);
+    if (this.#generations.length === 2) this.#makeFilter();
+    return newest;
+  }
+
+  #tableAfter(last: Generation | undefined): IdSet {
+    // Who filled one will fill another.
+    const isFull = last !== undefined && last.ids.size >= this.#capacity;
+    const spare = isFull ? this.#spare : undefined;
+    if (!spare) return new IdSet(isFull ? this.#capacity : 0);
+    this.#spare = undefined;
+    spare.clear();
+    return spare;
+  }
+
+  /** Drops what is too old, and the oldest generation if there is no place for another. */
+  #makeRoom(nowMs: number): void {
     // One generation more than the span asks for, because the oldest counts from its beginning.
     const isTooOld = () => nowMs - this.#generations[0]!.sinceMs > this.#spanMs * (1 + 1 / GENERATIONS);
-    while (this.#generations.length + more > PLACES || (this.#generations.length > 0 && isTooOld())) {
-      const { place } = this.#generations.shift()!;
-      const holders = this.#holders;
-      if (holders === undefined) continue;
-      for (let at = 0; at < holders.length; at += 1) {
-        // Only where it is there: a page that was never written takes no memory.
-        if ((holders[at]! & place) !== 0) holders[at]! &= ~place;
-      }
+    while (this.#generations.length === PLACES || (this.#generations.length > 0 && isTooOld())) {
+      const { ids, place } = this.#generations.shift()!;
+      this.#spare = ids.size >= this.#capacity ? ids : undefined;
+      if (this.#filter) unmark(this.#filter, place);
     }
   }
 
@@ -76,190 +157,47 @@ export class IdMemory {
     return place;
   }
 
-  #findHolders(): Uint16Array {
-    const holders = new Uint16Array(HOLDERS);
+  #makeFilter(): void {
+    const filter = new Uint16Array(FILTER_WORDS);
     for (const { ids, place } of this.#generations) {
-      ids.forEach((key) => {
-        holders[holderOf(key)]! |= place;
+      ids.forEach(({ high }) => {
+        mark(filter, high, place);
       });
     }
-    return holders;
+    this.#filter = filter;
   }
 }
 
-interface Generation {
-  readonly sinceMs: number;
-  readonly ids: IdSet;
-  /** Its bit among the holders. */
-  readonly place: number;
+/** Bits of the generations that may hold the id, by other bits of it than those that place it in a table. */
+function placesOf(filter: Uint16Array, high: number): number {
+  const word = high & (FILTER_WORDS - 1);
+  const [odd, even] = [oddStep(high), evenStep(high)];
+  return filter[word]! & filter[word ^ odd]! & filter[word ^ even]! & filter[word ^ odd ^ even]!;
 }
 
-const PLACES = GENERATIONS + 1;
-const ALL_PLACES = (1 << PLACES) - 1;
-/** Twice as many as ids by default; a power of two. */
-const HOLDERS = 2 ** 21;
-
-/** By other bits than those that place a key in its table. */
-function holderOf({ high }: IdKey): number {
-  return high & (HOLDERS - 1);
+function mark(filter: Uint16Array, high: number, place: number): void {
+  const word = high & (FILTER_WORDS - 1);
+  const [odd, even] = [oddStep(high), evenStep(high)];
+  filter[word]! |= place;
+  filter[word ^ odd]! |= place;
+  filter[word ^ even]! |= place;
+  filter[word ^ odd ^ even]! |= place;
 }
 
-/** Open addressing over pairs of 32 bits, at most half full; grows by doubling. 0/0 marks a free slot. */
-export class IdSet {
-  #slots: Int32Array;
-  #size = 0;
-
-  /** @param expected ids for which it need not grow */
-  constructor(expected = 0) {
-    let pairs = SET_PAIRS_MIN;
-    while (pairs < 2 * expected) pairs *= 2;
-    this.#slots = new Int32Array(2 * pairs);
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Keeps its room, as it will mostly be needed again, unless it was hardly used. */
-  clear(): void {
-    if (this.#slots.length > 2 * SET_PAIRS_MIN && this.#slots.length > SET_ROOM_MAX * this.#size)
-      this.#slots = new Int32Array(2 * SET_PAIRS_MIN);
-    else this.#slots.fill(0);
-    this.#size = 0;
-  }
-
-  has(key: IdKey): boolean {
-    const slot = this.#slotOf(key.high, lowOf(key));
-    return this.#slots[slot] !== 0 || this.#slots[slot + 1] !== 0;
-  }
-
-  add(key: IdKey): void {
-    if (this.#size * 4 >= this.#slots.length) this.#grow();
-    const low = lowOf(key);
-    const slot = this.#slotOf(key.high, low);
-    if (this.#slots[slot] !== 0 || this.#slots[slot + 1] !== 0) return;
-    this.#size += 1;
-    this.#slots[slot] = key.high;
-    this.#slots[slot + 1] = low;
-  }
-
-  /** In no order; the key is good until the next call. */
-  forEach(visit: (key: IdKey) => void): void {
-    const key = { high: 0, low: 0 };
-    for (let slot = 0; slot < this.#slots.length; slot += 2) {
-      key.high = this.#slots[slot]!;
-      key.low = this.#slots[slot + 1]!;
-      if (key.high !== 0 || key.low !== 0) visit(key);
-    }
-  }
-
-  #slotOf(high: number, low: number): number {
-    const slots = this.#slots;
-    // A power of two, so that the rest is a mask.
-    const mask = slots.length - 1;
-    for (let slot = (low << 1) & mask; ; slot = (slot + 2) & mask) {
-      const [a, b] = [slots[slot], slots[slot + 1]];
-      if ((a === high && b === low) || (a === 0 && b === 0)) return slot;
-    }
-  }
-
-  #grow(): void {
-    const old = this.#slots;
-    this.#slots = new Int32Array(old.length * 2);
-    for (let at = 0; at < old.length; at += 2) {
-      const [high, low] = [old[at]!, old[at + 1]!];
-      if (high === 0 && low === 0) continue;
-      const slot = this.#slotOf(high, low);
-      this.#slots[slot] = high;
-      this.#slots[slot + 1] = low;
-    }
-  }
+/** Below 32, the words in a line of the cache; odd and even, so that the four words are four. */
+function oddStep(high: number): number {
+  return (high >>> 27) | 1;
 }
 
-const SET_PAIRS_MIN = 256;
-/** Integers for each id beyond which a table is too large for what is in it. */
-const SET_ROOM_MAX = 64;
-
-/** Ids in order, as the journal has them: eight bytes each. */
-export class IdList {
-  #pairs = new Int32Array(2 * 16);
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  add({ high, low }: IdKey): void {
-    const at = 2 * this.#size;
-    if (at === this.#pairs.length) {
-      const larger = new Int32Array(2 * at);
-      larger.set(this.#pairs);
-      this.#pairs = larger;
-    }
-    this.#pairs[at] = high;
-    this.#pairs[at + 1] = low;
-    this.#size += 1;
-  }
-
-  *[Symbol.iterator](): Iterator<IdKey> {
-    for (let at = 0; at < 2 * this.#size; at += 2)
-      yield { high: this.#pairs[at]!, low: this.#pairs[at + 1]! };
-  }
-
-  bytes(): Buffer {
-    const bytes = Buffer.allocUnsafe(this.#size * ID_BYTES);
-    for (let at = 0; at < 2 * this.#size; at += 1) bytes.writeInt32LE(this.#pairs[at]!, 4 * at);
-    return bytes;
-  }
+function evenStep(high: number): number {
+  return ((high >>> 22) & 0b11100) | 0b10;
 }
 
-/** A key of zeros would be a free slot. */
-function lowOf({ high, low }: IdKey): number {
-  return high === 0 && low === 0 ? 1 : low;
-}
-
-/** Services whose salt is kept. */
-const SALTS_MAX = 1_000;
-
-/** Makes the eight bytes that stand for an id of a service; the same id of another service is another outcome. */
-export class IdKeys {
-  readonly #hash = new IdHash();
-  readonly #key: IdKey = { high: 0, low: 0 };
-  readonly #salts = new Map<string, IdKey>();
-
-  of(service: string, id: string): IdKey {
-    this.#hash.ofText(id);
-    return { ...this.ofHash(service, this.#hash.a, this.#hash.b) };
-  }
-
-  /**
-   * @param a,b the two halves of the hash of the id's text
-   * @returns one object for all, good until the next call: millions of outcomes must not be millions of objects
-   */
-  ofHash(service: string, a: number, b: number): IdKey {
-    const { high, low } = this.#salts.get(service) ?? this.#salt(service);
-    // Multiplied by something odd, so that no two ids of a service become one.
-    this.#key.high = Math.imul(a, high | 1) ^ low;
-    this.#key.low = Math.imul(b, low | 1) ^ high;
-    return this.#key;
-  }
-
-  #salt(service: string): IdKey {
-    const hash = new IdHash();
-    hash.ofText(service);
-    const salt = { high: hash.a, low: hash.b };
-    if (this.#salts.size >= SALTS_MAX) this.#salts.clear();
-    this.#salts.set(service, salt);
-    return salt;
-  }
-}
-
-/** Visits keys of eight bytes each; one object for all of them. */
-export function forEachIdKey(ids: Buffer, visit: (key: IdKey) => void): void {
-  const key = { high: 0, low: 0 };
-  for (let at = 0; at + ID_BYTES <= ids.length; at += ID_BYTES) {
-    key.high = ids.readInt32LE(at);
-    key.low = ids.readInt32LE(at + 4);
-    visit(key);
+function unmark(filter: Uint16Array, place: number): void {
+  const twoWords = new Int32Array(filter.buffer);
+  const bits = place | (place << 16);
+  for (let at = 0; at < twoWords.length; at += 1) {
+    // Only where it is there: a page that was never written takes no memory.
+    if ((twoWords[at]! & bits) !== 0) twoWords[at]! &= ~bits;
   }
 }

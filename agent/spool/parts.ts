@@ -3,7 +3,7 @@ import { MINUTE_MS } from '../../sla/facts.ts';
 import { BatchLog } from './batch-log.ts';
 import { batchEntry } from './batch-record.ts';
 import { type Disk, makeDirectory, realDisk } from './disk.ts';
-import { IdLog, rememberIds } from './id-log.ts';
+import { IdLog } from './id-log.ts';
 import { IdMemory } from './id-memory.ts';
 import { adoptIdentity, findIdentity, type Identity } from './identity.ts';
 import type { Positions } from './intake-record.ts';
@@ -116,7 +116,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       services = state.services;
       callbacksOnly = state.callbacksOnly;
       for (const { ids } of journal.segments) {
-        rememberIds(memory, ids, nowMs());
+        memory.remember(ids, nowMs());
         await idLog.append(ids, nowMs());
       }
       undelivered =
@@ -132,7 +132,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       await declareLost(undelivered, parts.batches, alive, options);
     }
     await adoptIdentity(disk, directory, { identity, aside: join(directory, 'aside') });
-    for (const { ids } of parts.recovered?.segments ?? []) rememberIds(memory, ids, nowMs());
+    for (const { ids } of parts.recovered?.segments ?? []) memory.remember(ids, nowMs());
     positions = parts.recovered?.totals?.positions ?? positions;
     return {
       settings,

@@ -10,8 +10,9 @@ import { keepDeadLetter } from './dead-letters.ts';
 import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import type { HashedOutcomes } from './hashed-outcomes.ts';
-import { type IdLog, rememberIds } from './id-log.ts';
-import { type IdKey, IdKeys, type IdMemory } from './id-memory.ts';
+import { IdKeys } from './id-key.ts';
+import type { IdLog } from './id-log.ts';
+import type { IdMemory } from './id-memory.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { SpoolClosedError } from './lock.ts';
@@ -31,6 +32,9 @@ import type { SpoolState } from './state.ts';
 
 /** Why nothing can be accepted now. */
 export type Refusal = 'closed' | 'busy' | 'full';
+/** Hashed outcomes whose ids are looked up in one go. */
+const CLAIMED_TOGETHER = 4_096;
+
 export type Acceptance = 'accepted' | 'repeated' | 'too-many-services';
 
 /**
@@ -48,6 +52,9 @@ export class Spool {
   readonly #serial = new Serial();
   readonly #groups: GroupCommit;
   readonly #idKeys = new IdKeys();
+  /** Of the hashed outcomes that are being taken. */
+  readonly #hashedKeys = new Int32Array(2 * CLAIMED_TOGETHER);
+  readonly #areNew = new Uint8Array(CLAIMED_TOGETHER);
   readonly #memory: IdMemory;
   readonly #idLog: IdLog;
   readonly #release: () => Promise<void>;
@@ -92,7 +99,10 @@ export class Spool {
     this.#inherited = batches.lastSealed;
     this.#acked = Math.min(state.state.acked, batches.lastSealed);
     this.#acks.add(this.#acked, options.nowMs());
-    this.#groups = new GroupCommit((group) => this.#alone(() => this.#write(group)));
+    this.#groups = new GroupCommit(
+      (group) => this.#alone(() => this.#write(group)),
+      ({ ids }) => this.#memory.forget(ids.bytes()),
+    );
   }
 
   /** @throws SpoolLockedError, or the file system's error when the directory cannot be used */
@@ -190,21 +200,48 @@ export class Spool {
     if (!this.admits(service)) return 'too-many-services';
     this.#callbacksOnly.delete(service);
     const key = id === undefined ? undefined : this.#idKeys.of(service, id);
-    if (key !== undefined && this.#isKnown(key)) return 'repeated';
+    if (key !== undefined && !this.#memory.claim(key, this.#options.nowMs())) return 'repeated';
     this.#groups.add({ ...outcome, minute: this.#minuteOf(startedAtMs) }, key, this.#clockOffsetMs);
     return 'accepted';
   }
 
-  /** Takes one of the outcomes whose ids were hashed where they were read. */
-  acceptHashed(outcomes: HashedOutcomes, index: number): Acceptance {
-    const labels = outcomes.labels[index]!;
-    if (!this.admits(labels.service)) return 'too-many-services';
-    this.#callbacksOnly.delete(labels.service);
-    const key = this.#idKeys.ofHash(labels.service, outcomes.a[index]!, outcomes.b[index]!);
-    if (this.#isKnown(key)) return 'repeated';
-    const minute = this.#minuteOf(outcomes.startedAtMs[index]!);
-    this.#groups.addSeries({ labels, minute, n: outcomes.counts[index]! }, key, this.#clockOffsetMs);
-    return 'accepted';
+  /**
+   * Takes the outcomes [from, to), of services that are admitted. They may fall into several groups; after a failure
+   * all of them can be taken again, as those that are durable are known.
+   * @returns how many outcomes were accepted and how many repeated, by their counts
+   */
+  acceptHashed(outcomes: HashedOutcomes, from: number, to: number): { accepted: number; repeated: number } {
+    const { labels, startedAtMs, counts, a, b } = outcomes;
+    const keys = this.#hashedKeys;
+    const isNew = this.#areNew;
+    const taken = { accepted: 0, repeated: 0 };
+    let last: string | undefined;
+    for (let start = from; start < to; start += CLAIMED_TOGETHER) {
+      const length = Math.min(CLAIMED_TOGETHER, to - start);
+      for (let i = 0; i < length; i += 1) {
+        const at = start + i;
+        const { service } = labels[at]!;
+        if (service !== last) this.#callbacksOnly.delete(service);
+        last = service;
+        const { high, low } = this.#idKeys.ofHash(service, a[at]!, b[at]!);
+        keys[2 * i] = high;
+        keys[2 * i + 1] = low;
+      }
+      this.#memory.claimAll(keys, length, { nowMs: this.#options.nowMs(), isNew });
+      for (let i = 0; i < length; i += 1) {
+        const at = start + i;
+        const n = counts[at]!;
+        if (isNew[i] === 0) {
+          taken.repeated += n;
+          continue;
+        }
+        taken.accepted += n;
+        const minute = this.#minuteOf(startedAtMs[at]!);
+        const key = { high: keys[2 * i]!, low: keys[2 * i + 1]! };
+        this.#groups.addSeries({ labels: labels[at]!, minute, n }, key, this.#clockOffsetMs);
+      }
+    }
+    return taken;
   }
 
   /** Takes outcomes without ids that were folded under a clock correction, which need not be the present one. */
@@ -230,7 +267,7 @@ export class Spool {
     if (!this.admits(service)) return 'too-many-services';
     if (!wasKnown) this.#callbacksOnly.add(service);
     const key = this.#idKeys.of(service, id);
-    if (this.#isKnown(key)) return 'repeated';
+    if (!this.#memory.claim(key, this.#options.nowMs())) return 'repeated';
     const minute = Math.floor(atMs / MINUTE_MS);
     const labels = { region: '', platform: '', cause: '', code: '' } as const;
     this.#groups.add({ service, minute, ...labels, result: measure, n: 1 }, key, this.#clockOffsetMs);
@@ -244,10 +281,6 @@ export class Spool {
     this.#services.add(service);
     this.#options.on?.serviceAdded?.(service);
     return true;
-  }
-
-  #isKnown(id: IdKey): boolean {
-    return this.#groups.has(id) || this.#memory.has(id);
   }
 
   #minuteOf(startedAtMs: number): number {
@@ -456,7 +489,6 @@ export class Spool {
     this.#open.add(cells, clockOffsetMs);
     this.#accepted = totals.accepted;
     this.#positions = positions;
-    rememberIds(this.#memory, ids, nowMs);
     // Too early a seal is no failure of the group: it is durable, and the next tick seals again.
     if (this.#open.isFull) await this.#seal().catch(() => {});
   }

@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { frameText, readBatch } from '../../../agent/spool/batch-record.ts';
+import { HashedOutcomes } from '../../../agent/spool/hashed-outcomes.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
 import { batchSchema } from '../../../protocol/frame.ts';
+import { IdHash } from '../../../sla/lines/id-hash.ts';
 import {
   deliverable,
   entriesOf,
@@ -136,6 +138,19 @@ describe('callbacks in the spool', () => {
     clock.ms += 60_000;
     await spool.tick();
     expect((await batches()).at(-1)?.alive).toEqual(['acme']);
+  });
+
+  it('leave a service watched of which outcomes come in columns', async () => {
+    await tell('a');
+    const outcomes = new HashedOutcomes();
+    const id = new IdHash();
+    id.ofText('b');
+    outcomes.add(OK, { at: clock.ms, count: 1 }, id);
+    expect(spool.acceptHashed(outcomes, 0, 1)).toEqual({ accepted: 1, repeated: 0 });
+    await spool.commit();
+    await spool.tick();
+    expect((await batches()).map((batch) => batch.alive)).toEqual([['acme']]);
+    expect(spool.acceptHashed(outcomes, 0, 1)).toEqual({ accepted: 0, repeated: 1 });
   });
 
   it('of a service that the configuration names change nothing: it is watched', async () => {
