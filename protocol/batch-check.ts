@@ -1,6 +1,6 @@
 import { CAUSES } from '../sla/cause.ts';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
-import { type Batch, isLabel } from './frame.ts';
+import { type Batch, isCallback, isLabel } from './frame.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -89,8 +89,7 @@ function isCallbackCell({
   cause,
   code,
 }: Readonly<Record<string, unknown>>): boolean {
-  const isKnown = result === 'entered' || result === 'left';
-  return isKnown && region === '' && platform === '' && cause === '' && code === '';
+  return isCallback(result) && region === '' && platform === '' && cause === '' && code === '';
 }
 
 function isLost(value: unknown): boolean {

@@ -31,7 +31,7 @@ export function isLabel(value: unknown): value is string {
  * One counted fact: `n` outcomes of one service, minute, region, platform, result, cause and code.
  * `cause` and `code` are '' when `result` is 'ok'. `code` is `code` or `code/extraCode` as text.
  *
- * A cell whose result is 'entered' or 'left' counts no outcomes but the vendor's callbacks of that name. They say
+ * A cell whose result is one of CALLBACK_MEASURES counts no outcomes but the vendor's callbacks of that name. They say
  * nothing of where or how, so its labels are all ''; its minute is the vendor's, which no clock correction moves.
  */
 export const cellSchema = z
@@ -55,9 +55,11 @@ export const cellSchema = z
   });
 export type Cell = z.infer<typeof cellSchema>;
 
-export function isCallback(result: string): result is CallbackMeasure {
-  return result === 'entered' || result === 'left';
+export function isCallback(result: unknown): result is CallbackMeasure {
+  return CALLBACKS.has(result);
 }
+
+const CALLBACKS: ReadonlySet<unknown> = new Set(CALLBACK_MEASURES);
 
 /** Outcomes that an agent accepted and could not keep, by reason. */
 export const lostSchema = z.record(label, z.int().min(0));

@@ -18,7 +18,9 @@ export const CALLBACK_MEASURES = ['entered', 'left'] as const;
 export type CallbackMeasure = (typeof CALLBACK_MEASURES)[number];
 
 /** Offset of each within a minute's slice of `MinuteFacts.callbacks`. */
-export const CALLBACK_INDEX = { entered: 0, left: 1 } as const;
+export const CALLBACK_INDEX = Object.fromEntries(
+  CALLBACK_MEASURES.map((measure, index) => [measure, index]),
+) as Readonly<Record<CallbackMeasure, number>>;
 export const CALLBACK_COUNT = CALLBACK_MEASURES.length;
 
 /** A counter is an unsigned 32-bit integer; a store saturates here and reports it, never wraps. */

@@ -1,5 +1,6 @@
 import { type Cell, isCallback } from '../../protocol/frame.ts';
 import { CAUSES } from '../../sla/cause.ts';
+import { CALLBACK_INDEX, CALLBACK_MEASURES } from '../../sla/facts.ts';
 import { outcomesOf } from './batch-record.ts';
 import { RECORD_TYPES, type SpoolRecord } from './record.ts';
 
@@ -47,10 +48,11 @@ export interface FilePosition {
 
 /**
  * Labels as an array, because the names of the fields would be half of the journal. The fifth is the result: the
- * cause of a failure by its place in CAUSES, or, below zero, one of these.
+ * cause of a failure by its place in CAUSES, or, below zero, a success and then the callbacks by their place.
  */
 type CellRow = readonly [string, number, string, string, number, string, number];
-const NO_FAILURE = { ok: -1, entered: -2, left: -3 } as const;
+const OK = -1;
+const FIRST_CALLBACK = -2;
 
 export function encodeGroup(group: IntakeGroup, wallMs: number): SpoolRecord {
   const { totals, clockOffsetMs, cells, ids } = group;
@@ -99,14 +101,13 @@ export function decodeGroup({ seq, payload }: SpoolRecord): IntakeGroup {
 
 function resultNumber({ result, cause }: Cell): number {
   if (cause !== '') return CAUSES.indexOf(cause);
-  return NO_FAILURE[isCallback(result) ? result : 'ok'];
+  return isCallback(result) ? FIRST_CALLBACK - CALLBACK_INDEX[result] : OK;
 }
 
 function readResult(number: number): Pick<Cell, 'result' | 'cause'> {
   const cause = CAUSES[number];
   if (cause !== undefined) return { result: 'failed', cause };
-  if (number === NO_FAILURE.entered) return { result: 'entered', cause: '' };
-  return { result: number === NO_FAILURE.left ? 'left' : 'ok', cause: '' };
+  return { result: CALLBACK_MEASURES[FIRST_CALLBACK - number] ?? 'ok', cause: '' };
 }
 
 export function decodeCommit({ payload }: SpoolRecord): IntakeTotals {

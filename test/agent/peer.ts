@@ -11,6 +11,7 @@ import {
   type Skip,
 } from '../../protocol/frame.ts';
 import { SUBPROTOCOL } from '../../protocol/limits.ts';
+import { CALLBACK_MEASURES, type CallbackMeasure } from '../../sla/facts.ts';
 
 /**
  * A daemon as far as an agent can see: one producer's books in memory, over a real WebSocket. A test scripts
@@ -43,7 +44,7 @@ export interface Peer {
   applied(producerId: string): number;
   /** Outcomes counted, by result, over all producers, and those declared lost. */
   totals(): { ok: number; failed: number; lost: number };
-  callbacks(): { entered: number; left: number };
+  callbacks(): Readonly<Record<CallbackMeasure, number>>;
   stop(): Promise<void>;
 }
 
@@ -87,7 +88,10 @@ export async function startPeer(port = 0): Promise<Peer> {
       return totals;
     },
     callbacks: () => {
-      const counts = { entered: 0, left: 0 };
+      const counts = Object.fromEntries(CALLBACK_MEASURES.map((measure) => [measure, 0])) as Record<
+        CallbackMeasure,
+        number
+      >;
       for (const frame of [...peer.books.values()].flat()) {
         if (frame.type === 'skip') continue;
         for (const { result, n } of frame.cells) if (isCallback(result)) counts[result] += n;

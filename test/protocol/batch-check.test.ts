@@ -4,6 +4,7 @@ import { isBatch } from '../../protocol/batch-check.ts';
 import { decodeAgentFrame } from '../../protocol/codec.ts';
 import { batchSchema } from '../../protocol/frame.ts';
 import { LIMITS } from '../../protocol/limits.ts';
+import { CALLBACK_MEASURES } from '../../sla/facts.ts';
 
 /** A valid batch, some of whose places are then spoilt. */
 const VALID = {
@@ -57,8 +58,7 @@ const oddities = fc.oneof(
     '',
     'ok',
     'failed',
-    'entered',
-    'left',
+    ...CALLBACK_MEASURES,
     'provider',
     'acme',
     'a{b}',

@@ -4,6 +4,7 @@ import { frameText, readBatch } from '../../../agent/spool/batch-record.ts';
 import { HashedOutcomes } from '../../../agent/spool/hashed-outcomes.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
 import { batchSchema } from '../../../protocol/frame.ts';
+import { CALLBACK_MEASURES, type CallbackMeasure } from '../../../sla/facts.ts';
 import { IdHash } from '../../../sla/lines/id-hash.ts';
 import {
   deliverable,
@@ -47,7 +48,7 @@ async function batches() {
   return (await entriesOf(spool)).filter((entry) => entry.kind === 'batch').map(readBatch);
 }
 
-async function tell(id: string, measure: 'entered' | 'left' = 'entered', atMs = clock.ms) {
+async function tell(id: string, measure: CallbackMeasure = 'entered', atMs = clock.ms) {
   const acceptance = spool.acceptCallback({ service: 'acme', measure, atMs, id });
   await spool.commit();
   return acceptance;
@@ -99,14 +100,12 @@ describe('callbacks in the spool', () => {
   });
 
   it('are kept through a crash as what they are', async () => {
-    await tell('a');
-    await tell('b', 'left');
+    for (const measure of CALLBACK_MEASURES) await tell(measure, measure);
     await crashAndReopen();
     const cells = (await batches()).flatMap((batch) => batch.cells);
-    expect(cells.map(({ result, n }) => [result, n])).toEqual([
-      ['entered', 1],
-      ['left', 1],
-    ]);
+    expect(cells.map(({ result, n }) => [result, n])).toEqual(
+      CALLBACK_MEASURES.map((measure) => [measure, 1]),
+    );
   });
 
   it('do not make the agent say that it watches the service, whether sealed, resealed or restarted', async () => {
