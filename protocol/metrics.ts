@@ -43,7 +43,13 @@ export const METRICS = {
     'callback_exits_total',
     'counter',
     ['service'],
-    'Users who left a room, as the callbacks of the vendor tell.',
+    'Users who left a room, as the callbacks of the vendor tell; those who timed out too.',
+  ),
+  callbackReturns: metric(
+    'callback_returns_total',
+    'counter',
+    ['service'],
+    'Users back in a room after a time-out, as the callbacks of the vendor tell; they are no entries.',
   ),
   windowSuccessRatio: metric(
     'window_success_ratio',
@@ -122,13 +128,13 @@ export const METRICS = {
     'callback_concurrency_rise',
     'gauge',
     ['service'],
-    'Concurrent users over the least of the hour before, from the callbacks of the vendor.',
+    'Concurrent users over the least of the hour before, from the callbacks of the vendor; those back after a time-out too.',
   ),
   monthSurges: metric(
     'month_surges',
     'gauge',
     ['service'],
-    'Times in the service month that more than 3000 concurrent users came on top (clause 4.6); a person decides.',
+    'Times in the service month that more than 3000 concurrent users came on top (clause 4.6), those back after a time-out too; a person decides.',
   ),
   agentsConnected: metric('agents_connected', 'gauge', ['service'], 'Agents connected to this daemon.'),
   agentLastBatchTimestampSeconds: metric(

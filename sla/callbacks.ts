@@ -33,8 +33,10 @@ export interface CallbackInput {
  * its request started and a callback in that in which the user was in, by two clocks; the vendor gives a callback
  * up after a minute of refusals; and an application may count a success that the user left before the vendor saw.
  *
- * The number of users is not known, only its changes: entries minus exits, summed. A flaw of that sum (a callback
- * that never came) shifts all later minutes alike, so that a rise within an hour is still true.
+ * The number of users is not known, only its changes, summed: those who entered, and those back after a time-out, less
+ * those who left. Each change that is missing shifts all later minutes, so that a rise is off by what is missing within
+ * it: a gap between low and peak hides a surge or makes one, and what is missing steadily adds up over the hour. Hence
+ * a user whose time-out is counted is counted when back, too.
  * @returns undefined when no callback came in the month so far
  */
 export function readCallbacks({ month, facts, nowMs }: CallbackInput): CallbackEvidence | undefined {
@@ -51,11 +53,12 @@ export function readCallbacks({ month, facts, nowMs }: CallbackInput): CallbackE
   let entered = 0;
   for (let minute = fromMinute; minute < toMinute; minute += 1) {
     const at = (minute - facts.firstMinute) * CALLBACK_COUNT;
-    const entries = callbacks[at + CALLBACK_INDEX.entered]!;
-    if (entries === 0 && callbacks[at + CALLBACK_INDEX.left] === 0) continue;
+    let told = 0;
+    for (let measure = 0; measure < CALLBACK_COUNT; measure += 1) told += callbacks[at + measure]!;
+    if (told === 0) continue;
     if (first === -1) first = minute;
     last = minute;
-    entered += entries;
+    entered += callbacks[at + CALLBACK_INDEX.entered]!;
   }
   if (first === -1) return undefined;
   const reported = successes(facts, first, last + 1);
@@ -89,37 +92,49 @@ function readRises(
   const { users, baselineMinutes } = SURGE;
   const start = Math.max(facts.firstMinute, fromMinute - baselineMinutes);
   const baseline = new SlidingLeast(baselineMinutes);
-  baseline.add(start - 1, 0);
-  const surges: { fromMinute: number; lastMinute: number; rise: number }[] = [];
+  baseline.add({ minute: start - 1, concurrent: 0, returned: 0 });
+  const surges: { fromMinute: number; lastMinute: number; rise: number; returned: number }[] = [];
   let concurrent = 0;
+  let returned = 0;
   let rise = 0;
   for (let minute = start; minute < toMinute; minute += 1) {
     const at = (minute - facts.firstMinute) * CALLBACK_COUNT;
-    concurrent += callbacks[at + CALLBACK_INDEX.entered]! - callbacks[at + CALLBACK_INDEX.left]!;
-    rise = Math.max(0, concurrent - baseline.leastBefore(minute));
-    baseline.add(minute, concurrent);
+    const back = callbacks[at + CALLBACK_INDEX.returned]!;
+    returned += back;
+    concurrent += callbacks[at + CALLBACK_INDEX.entered]! + back - callbacks[at + CALLBACK_INDEX.left]!;
+    const low = baseline.leastBefore(minute);
+    rise = Math.max(0, concurrent - low.concurrent);
+    baseline.add({ minute, concurrent, returned });
     if (rise <= users || minute < fromMinute) continue;
+    const risen = { rise, returned: returned - low.returned };
     const surge = surges.at(-1);
     // Within an hour of the last one it is the same surge, measured from the same low.
     if (surge && minute - surge.lastMinute <= baselineMinutes) {
       surge.lastMinute = minute;
-      surge.rise = Math.max(surge.rise, rise);
-    } else surges.push({ fromMinute: minute, lastMinute: minute, rise });
+      if (rise > surge.rise) Object.assign(surge, risen);
+    } else surges.push({ fromMinute: minute, lastMinute: minute, ...risen });
   }
   return {
     rise,
-    surges: surges.map((surge) => ({
-      from: minuteText(surge.fromMinute),
-      to: minuteText(surge.lastMinute + 1),
-      rise: surge.rise,
+    surges: surges.map(({ fromMinute, lastMinute, ...risen }) => ({
+      from: minuteText(fromMinute),
+      to: minuteText(lastMinute + 1),
+      ...risen,
     })),
   };
 }
 
-/** The least of the last values: those that a later and lower one outdoes are not kept. */
+/** At the end of a minute, both summed from the first one looked at. */
+interface Sums {
+  readonly minute: number;
+  readonly concurrent: number;
+  readonly returned: number;
+}
+
+/** Where the fewest users of the last minutes were, the latest of equals: what a later one outdoes is not kept. */
 class SlidingLeast {
   readonly #minutes: number;
-  readonly #kept: { readonly minute: number; readonly value: number }[] = [];
+  readonly #kept: Sums[] = [];
   /** Of the least one still in reach; what lies before it in `#kept` is spent. */
   #head = 0;
 
@@ -127,14 +142,15 @@ class SlidingLeast {
     this.#minutes = minutes;
   }
 
-  add(minute: number, value: number): void {
-    while (this.#kept.length > this.#head && this.#kept.at(-1)!.value >= value) this.#kept.pop();
-    this.#kept.push({ minute, value });
+  add(sums: Sums): void {
+    while (this.#kept.length > this.#head && this.#kept.at(-1)!.concurrent >= sums.concurrent)
+      this.#kept.pop();
+    this.#kept.push(sums);
   }
 
-  leastBefore(minute: number): number {
+  leastBefore(minute: number): Sums {
     while (this.#kept[this.#head]!.minute < minute - this.#minutes) this.#head += 1;
-    return this.#kept[this.#head]!.value;
+    return this.#kept[this.#head]!;
   }
 }
 

@@ -13,8 +13,12 @@ export type Measure = (typeof MEASURES)[number];
 export const MEASURE_INDEX = { attempts: 0, provider: 1, unknown: 2, customer: 3, network: 4 } as const;
 export const MEASURE_COUNT = MEASURES.length;
 
-/** What the vendor's own callbacks are counted as, in storage order: users who entered a room, users who left one. */
-export const CALLBACK_MEASURES = ['entered', 'left'] as const;
+/**
+ * What the vendor's own callbacks are counted as, in storage order: users who asked to enter a room and did, users who
+ * left one, and users who were back in it after a time-out. The last were counted as leaving when they timed out, and
+ * made no request (clause 1.4): they count where concurrent users do and nowhere else.
+ */
+export const CALLBACK_MEASURES = ['entered', 'left', 'returned'] as const;
 export type CallbackMeasure = (typeof CALLBACK_MEASURES)[number];
 
 /** Offset of each within a minute's slice of `MinuteFacts.callbacks`. */

@@ -63,7 +63,7 @@ export interface CallbackEvidence {
   /** The minutes compared: those of the month's first callback to its last; `to` excluded. */
   readonly from: string;
   readonly to: string;
-  /** Users who entered a room, as the vendor tells. */
+  /** Users who entered a room, as the vendor tells; not those back after a time-out. */
   readonly entered: number;
   /** Successful entries that agents reported for the same minutes. */
   readonly reported: number;
@@ -75,11 +75,17 @@ export interface CallbackEvidence {
   readonly surges: readonly Surge[];
 }
 
-/** Minutes in which more users than SURGE allows were on top of the hour's least; `rise` is the most there was. */
+/** Minutes in which more users than SURGE allows were on top of the hour's least. */
 export interface Surge {
   readonly from: string;
   readonly to: string;
+  /** The most there were: from the low it was measured from to its peak. */
   readonly rise: number;
+  /**
+   * Users back after a time-out in the minutes of that rise: after the last minute of the low, up to the first of the
+   * peak. They are no new users. May exceed `rise`, when others left meanwhile.
+   */
+  readonly returned: number;
 }
 
 export interface Figure {

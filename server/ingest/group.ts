@@ -153,7 +153,7 @@ export class Group {
     return this.#callbacks === undefined ? delta : { ...delta, callbacks: this.#callbacks };
   }
 
-  /** Users who entered and who left, all minutes together; undefined when there are none. */
+  /** By measure, all minutes together; undefined when there are none. */
   callbackTotals(): readonly number[] | undefined {
     if (this.#callbacks === undefined) return undefined;
     const totals = new Array<number>(CALLBACK_COUNT).fill(0);

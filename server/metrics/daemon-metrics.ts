@@ -24,6 +24,7 @@ export class DaemonMetrics implements IngestObserver {
   readonly entryFailures = new Counter(METRICS.entryFailures);
   readonly callbackEntries = new Counter(METRICS.callbackEntries);
   readonly callbackExits = new Counter(METRICS.callbackExits);
+  readonly callbackReturns = new Counter(METRICS.callbackReturns);
   readonly windowSuccessRatio = new Gauge(METRICS.windowSuccessRatio);
   readonly windowLost = new Gauge(METRICS.windowLost);
   readonly monthAvailabilityRatio = new Gauge(METRICS.monthAvailabilityRatio);
@@ -102,6 +103,7 @@ export class DaemonMetrics implements IngestObserver {
     const labels = { service: this.bounds.labelOf(service) };
     this.callbackEntries.add(labels, counts[CALLBACK_INDEX.entered] ?? 0);
     this.callbackExits.add(labels, counts[CALLBACK_INDEX.left] ?? 0);
+    this.callbackReturns.add(labels, counts[CALLBACK_INDEX.returned] ?? 0);
   }
 
   lost(reason: string, outcomes: number): void {

@@ -381,13 +381,13 @@ export function describeFactStore(name: string, open: OpenStore): void {
       it('add to their own minute, beside the attempts and without being any', async () => {
         const service = freshService();
         const callbacks = new Map([
-          [NOW_MINUTE, [7, 2]],
-          [NOW_MINUTE + 2, [1, 0]],
+          [NOW_MINUTE, [7, 2, 3]],
+          [NOW_MINUTE + 2, [1, 0, 0]],
         ]);
         await apply(service, [move('p', 0)], { callbacks });
         await apply(service, [move('p', 1)], { ...attemptsIn(NOW_MINUTE, 5), callbacks });
         expect(await callbacksOf(service, NOW_MINUTE, NOW_MINUTE + 5)).toEqual([
-          14, 4, 0, 0, 2, 0, 0, 0, 0, 0,
+          14, 4, 6, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0,
         ]);
         const facts = await store.facts.readMinutes(service, NOW_MINUTE, NOW_MINUTE + 5);
         expect(facts.tallies.reduce((sum, n) => sum + n, 0)).toBe(5);
@@ -396,10 +396,10 @@ export function describeFactStore(name: string, open: OpenStore): void {
 
       it('are added once, however often the batch is sent', async () => {
         const service = freshService();
-        const callbacks = new Map([[NOW_MINUTE, [3, 1]]]);
+        const callbacks = new Map([[NOW_MINUTE, [3, 1, 2]]]);
         expect(await apply(service, [move('p', 0)], { callbacks })).toEqual(applied);
         expect((await apply(service, [move('p', 0)], { callbacks })).status).toBe('moved');
-        expect(await callbacksOf(service, NOW_MINUTE, NOW_MINUTE + 5)).toEqual([3, 1, ...zeros(8)]);
+        expect(await callbacksOf(service, NOW_MINUTE, NOW_MINUTE + 5)).toEqual([3, 1, 2, ...zeros(12)]);
       });
 
       it('keep the first and the last minute of neighbouring pages apart, under revisions of their own', async () => {
@@ -407,21 +407,19 @@ export function describeFactStore(name: string, open: OpenStore): void {
         const edge = NOW_MINUTE - (NOW_MINUTE % PAGE_MINUTES) + PAGE_MINUTES;
         await apply(service, [move('p', 0)], {
           callbacks: new Map([
-            [edge - 1, [1, 2]],
-            [edge, [3, 4]],
+            [edge - 1, [1, 2, 3]],
+            [edge, [4, 5, 6]],
           ]),
         });
         expect(await callbacksOf(service, edge - 5, edge + 5)).toEqual([
-          ...zeros(8),
-          1,
-          2,
-          3,
-          4,
-          ...zeros(8),
+          ...zeros(12),
+          ...[1, 2, 3],
+          ...[4, 5, 6],
+          ...zeros(12),
         ]);
         const before = await store.facts.revisions(service);
         expect([...before.keys()].sort()).toEqual([edge / PAGE_MINUTES - 1, edge / PAGE_MINUTES]);
-        await apply(service, [move('p', 1)], { callbacks: new Map([[edge, [1, 0]]]) });
+        await apply(service, [move('p', 1)], { callbacks: new Map([[edge, [0, 0, 1]]]) });
         const after = await store.facts.revisions(service);
         expect(after.get(edge / PAGE_MINUTES)).not.toBe(before.get(edge / PAGE_MINUTES));
         expect(after.get(edge / PAGE_MINUTES - 1)).toBe(before.get(edge / PAGE_MINUTES - 1));
@@ -429,10 +427,10 @@ export function describeFactStore(name: string, open: OpenStore): void {
 
       it('stay at COUNTER_MAX, and write nothing when there is nothing to add', async () => {
         const service = freshService();
-        const none = { callbacks: new Map([[NOW_MINUTE, [0, 0]]]) };
+        const none = { callbacks: new Map([[NOW_MINUTE, [0, 0, 0]]]) };
         expect(await apply(service, [move('p', 0)], none)).toEqual(applied);
         expect(await store.facts.revisions(service)).toEqual(new Map());
-        const callbacks = new Map([[NOW_MINUTE, [COUNTER_MAX, 1]]]);
+        const callbacks = new Map([[NOW_MINUTE, [1, 0, COUNTER_MAX]]]);
         expect(await apply(service, [move('p', 1)], { callbacks })).toEqual({
           status: 'applied',
           saturated: 1,
@@ -441,12 +439,17 @@ export function describeFactStore(name: string, open: OpenStore): void {
           status: 'applied',
           saturated: 1,
         });
-        expect(await callbacksOf(service, NOW_MINUTE, NOW_MINUTE + 5)).toEqual([COUNTER_MAX, 2, ...zeros(8)]);
+        expect(await callbacksOf(service, NOW_MINUTE, NOW_MINUTE + 5)).toEqual([
+          2,
+          0,
+          COUNTER_MAX,
+          ...zeros(12),
+        ]);
       });
 
       it('are left out past the retention', async () => {
         const service = freshService();
-        const callbacks = new Map([[NOW_MINUTE - 401 * 1_440, [1, 1]]]);
+        const callbacks = new Map([[NOW_MINUTE - 401 * 1_440, [1, 1, 1]]]);
         expect(await apply(service, [move('p', 0)], { callbacks })).toEqual(applied);
         expect(await store.facts.revisions(service)).toEqual(new Map());
       });
@@ -454,13 +457,13 @@ export function describeFactStore(name: string, open: OpenStore): void {
       it('are taken at their bound, and refused beyond it or in another shape', async () => {
         const service = freshService();
         const minutes = Array.from({ length: APPLY_BOUNDS.callbacks }, (_, i) => NOW_MINUTE - i);
-        const full = new Map(minutes.map((minute) => [minute, [1, 1]]));
+        const full = new Map(minutes.map((minute) => [minute, [1, 1, 1]]));
         expect(await apply(service, [move('p', 0)], { callbacks: full })).toEqual(applied);
         const broken = [
-          new Map([...full, [NOW_MINUTE + 1, [1, 1]]]),
-          new Map([[NOW_MINUTE, [1]]]),
-          new Map([[NOW_MINUTE, [1, -1]]]),
-          new Map([[0.5, [1, 1]]]),
+          new Map([...full, [NOW_MINUTE + 1, [1, 1, 1]]]),
+          new Map([[NOW_MINUTE, [1, 1]]]),
+          new Map([[NOW_MINUTE, [1, 1, -1]]]),
+          new Map([[0.5, [1, 1, 1]]]),
         ];
         for (const callbacks of broken)
           await expect(apply(service, [move('p', 1)], { callbacks })).rejects.toThrow(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { openLmdbStore } from '../../server/store/lmdb/lmdb-store.ts';
 import { APPLY_BOUNDS, type FactStore } from '../../server/store/store.ts';
 import { CAUSES, type Cause } from '../../sla/cause.ts';
-import { COUNTER_MAX } from '../../sla/facts.ts';
+import { CALLBACK_MEASURES, type CallbackMeasure, COUNTER_MAX } from '../../sla/facts.ts';
 
 /** What happened to a service in a stretch of minutes of the epoch, the end excluded. */
 export interface Past {
@@ -17,8 +17,7 @@ export interface MinutePast {
   readonly attempts: number;
   readonly failures?: Partial<Record<Cause, number>>;
   /** What the vendor's callbacks told. */
-  readonly entered?: number;
-  readonly left?: number;
+  readonly callbacks?: Partial<Readonly<Record<CallbackMeasure, number>>>;
 }
 
 /**
@@ -47,10 +46,15 @@ async function writePast(facts: FactStore, { service, fromMinute, toMinute, minu
       const happened = minute(at);
       if (happened === null) continue;
       alive.add(at);
-      const { attempts, failures = {}, entered = 0, left = 0 } = happened;
+      const { attempts, failures = {} } = happened;
       if (attempts > COUNTER_MAX) throw new Error(`${attempts} attempts do not fit a minute`);
       if (attempts > 0) tallies.set(at, [attempts, ...CAUSES.map((cause) => failures[cause] ?? 0)]);
-      if (entered + left > 0) callbacks.set(at, [entered, left]);
+      const told = happened.callbacks;
+      if (told)
+        callbacks.set(
+          at,
+          CALLBACK_MEASURES.map((measure) => told[measure] ?? 0),
+        );
     }
     const cursors = [{ producerId, epoch, expectedSeq: seq, seq: seq + 1, digest: digestOf(seq + 1) }];
     const result = await facts.apply(

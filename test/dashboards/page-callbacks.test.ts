@@ -19,7 +19,7 @@ const past = (service: string, isToldOf: boolean): Past => ({
   toMinute: NOW_MINUTE,
   minute(minute) {
     if (!isToldOf) return { attempts: 99 };
-    return { attempts: 99, entered: minute === SURGE_MINUTE ? 3_201 : 100, left: 100 };
+    return { attempts: 99, callbacks: { entered: minute === SURGE_MINUTE ? 3_201 : 100, left: 100 } };
   },
 });
 

@@ -18,6 +18,7 @@ import { FactsCache } from '../../server/facts-cache.ts';
 import { createLog } from '../../server/log.ts';
 import { openLmdbStore } from '../../server/store/lmdb/lmdb-store.ts';
 import { type FactStore, PAGE_MINUTES, type Store, StoreUnavailable } from '../../server/store/store.ts';
+import { CALLBACK_COUNT } from '../../sla/facts.ts';
 import { presetTerms } from '../../sla/terms.ts';
 import { attemptsIn, deltaOf, freshService, move, NOW_MINUTE, NOW_MS } from '../contract/deltas.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -99,18 +100,18 @@ describe('the facts cache', () => {
     const service = freshService();
     const producerId = `producer-of-${service}`;
     await store.facts.openEpoch({ producerId, services: [service], nowMs: NOW_MS });
-    const callbacks = new Map([[NOW_MINUTE + 3, [7, 2]]]);
+    const callbacks = new Map([[NOW_MINUTE + 3, [7, 2, 1]]]);
     const gains = { ...attemptsIn(NOW_MINUTE + PAGE_MINUTES, 1), callbacks };
     await store.facts.apply(deltaOf(service, [move(producerId, 0)], gains), NOW_MS);
     const cache = new FactsCache(store.facts, 100 * PAGE_BYTES);
     for (const _ of ['from the store', 'from the cache']) {
       const snapshot = await cache.snapshot(service);
       const told = await snapshot.load(NOW_MINUTE, NOW_MINUTE + 5);
-      expect([...(told.callbacks ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 7, 2, 0, 0]);
+      expect([...(told.callbacks ?? [])]).toEqual([...new Array(9).fill(0), 7, 2, 1, 0, 0, 0]);
       const other = await snapshot.load(NOW_MINUTE + PAGE_MINUTES, NOW_MINUTE + PAGE_MINUTES + 5);
       expect('callbacks' in other).toBe(false);
     }
-    expect(cache.bytes).toBe(2 * PAGE_BYTES + PAGE_MINUTES * 8);
+    expect(cache.bytes).toBe(2 * PAGE_BYTES + PAGE_MINUTES * CALLBACK_COUNT * 4);
     cache.clear();
     expect(cache.bytes).toBe(0);
   });

@@ -249,17 +249,18 @@ describe('callbacks in a group', () => {
     merge(group, track, 1, [
       told({ n: 3 }),
       told({ result: 'left', n: 1 }),
+      told({ result: 'returned', n: 7 }),
       okCell({ minute: NOW_MINUTE, n: 9 }),
     ]);
     merge(group, track, 2, [told({ n: 2 }), told({ minute: NOW_MINUTE - 1, result: 'left', n: 4 })]);
     const { callbacks, tallies, late, origins } = group.delta();
     expect([...(callbacks ?? [])]).toEqual([
-      [NOW_MINUTE, [5, 1]],
-      [NOW_MINUTE - 1, [0, 4]],
+      [NOW_MINUTE, [5, 1, 7]],
+      [NOW_MINUTE - 1, [0, 4, 0]],
     ]);
     expect([...tallies]).toEqual([[NOW_MINUTE, [9, 0, 0, 0, 0]]]);
     expect([late.size, origins.length, group.labels.size]).toEqual([0, 0, 1]);
-    expect(group.callbackTotals()).toEqual([5, 5]);
+    expect(group.callbackTotals()).toEqual([5, 5, 7]);
   });
 
   it('keep the minute of the vendor when the clock of their agent is corrected', () => {
@@ -278,8 +279,8 @@ describe('callbacks in a group', () => {
       told({ minute: NOW_MINUTE - 101, n: 8 }),
     ]);
     expect([...(group.delta().callbacks ?? [])]).toEqual([
-      [NOW_MINUTE + 1, [3, 0]],
-      [NOW_MINUTE - 100, [4, 0]],
+      [NOW_MINUTE + 1, [3, 0, 0]],
+      [NOW_MINUTE - 100, [4, 0, 0]],
     ]);
     expect([group.clamped, group.tooOld.get('p')]).toEqual([2, 8]);
   });

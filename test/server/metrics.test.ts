@@ -144,6 +144,7 @@ describe('the exposition of a daemon with traffic', () => {
       failedCell({ n: 1, region: 'ap-guangzhou', cause: 'network' }),
       cell({ n: 20, region: '', platform: '', result: 'entered' }),
       cell({ n: 4, region: '', platform: '', result: 'left' }),
+      cell({ n: 3, region: '', platform: '', result: 'returned' }),
     ];
     agent.send(agent.batch(1, { cells, lost: { 'disk-full': 3 } }));
     await agent.acknowledged(1);
@@ -175,8 +176,9 @@ describe('the exposition of a daemon with traffic', () => {
     const shown = await metrics();
     expect(shown).toContain('roomwatch_callback_entries_total{service="acme"} 20\n');
     expect(shown).toContain('roomwatch_callback_exits_total{service="acme"} 4\n');
+    expect(shown).toContain('roomwatch_callback_returns_total{service="acme"} 3\n');
     expect(shown).toContain('roomwatch_month_callback_coverage_ratio{service="acme"} 0.5\n');
-    expect(shown).toContain('roomwatch_callback_concurrency_rise{service="acme"} 16\n');
+    expect(shown).toContain('roomwatch_callback_concurrency_rise{service="acme"} 19\n');
     expect(shown).toContain('roomwatch_month_surges{service="acme"} 0\n');
     expect(shown).not.toContain('region="",platform=""');
   });
@@ -248,13 +250,15 @@ it('takes the gauges of callbacks away with the callbacks, and has no coverage w
   expect(shown()).toEqual(['roomwatch_callback_concurrency_rise{service="acme"} 3']);
   metrics.publish(reading);
   expect(shown()).toBeNull();
-  metrics.calledBack('acme', [2, 1]);
-  metrics.calledBack('globex', [5, 0]);
+  metrics.calledBack('acme', [2, 1, 3]);
+  metrics.calledBack('globex', [5, 0, 0]);
   expect(shown()).toEqual([
     'roomwatch_callback_entries_total{service="acme"} 2',
     'roomwatch_callback_entries_total{service="other"} 5',
     'roomwatch_callback_exits_total{service="acme"} 1',
     'roomwatch_callback_exits_total{service="other"} 0',
+    'roomwatch_callback_returns_total{service="acme"} 3',
+    'roomwatch_callback_returns_total{service="other"} 0',
   ]);
 });
 

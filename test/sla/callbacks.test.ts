@@ -4,6 +4,8 @@ import { readCallbacks, SURGE } from '../../sla/callbacks.ts';
 import {
   CALLBACK_COUNT,
   CALLBACK_INDEX,
+  CALLBACK_MEASURES,
+  type CallbackMeasure,
   emptyFacts,
   MEASURE_COUNT,
   type MinuteFacts,
@@ -15,11 +17,9 @@ import { type Entry, factsOf, losing, monthOf, termsOf } from './months.ts';
 const july = monthOf('2026-07');
 const LEAD = SURGE.baselineMinutes;
 
-/** Entries and exits of one minute, counted from the month's first. */
-interface Told {
+/** What was told of one minute, counted from the month's first. */
+interface Told extends Partial<Readonly<Record<CallbackMeasure, number>>> {
   readonly minute: number;
-  readonly entered?: number;
-  readonly left?: number;
 }
 
 /** The facts of July and of the hour before it, with what the vendor told. */
@@ -27,11 +27,10 @@ function toldFacts(told: readonly Told[], entries: readonly Entry[] = []): Minut
   const facts = emptyFacts(july.firstMinute - LEAD, july.minuteCount + LEAD);
   const month = factsOf(july, entries, []);
   facts.tallies.set(month.tallies, LEAD * MEASURE_COUNT);
-  for (const { minute, entered = 0, left = 0 } of told) {
+  for (const { minute, ...counts } of told) {
     const at = (minute + LEAD) * CALLBACK_COUNT;
     const callbacks = openCallbacks(facts);
-    callbacks[at + CALLBACK_INDEX.entered]! += entered;
-    callbacks[at + CALLBACK_INDEX.left]! += left;
+    for (const measure of CALLBACK_MEASURES) callbacks[at + CALLBACK_INDEX[measure]]! += counts[measure] ?? 0;
   }
   return facts;
 }
@@ -91,12 +90,27 @@ describe('callbacks in a reading', () => {
     });
   });
 
+  it('compare entries alone: who is back after a time-out made no request, and is none to be reported', () => {
+    const told = [
+      { minute: 5, entered: 4 },
+      { minute: 7, returned: 90 },
+    ];
+    expect(readTold(told, [{ minute: 5, attempts: 3 }])).toMatchObject({
+      to: at(8),
+      entered: 4,
+      reported: 3,
+      coverage: 0.75,
+    });
+    expect(readTold([{ minute: 5, returned: 3 }])).toMatchObject({ entered: 0, coverage: null });
+  });
+
   it('change no verdict and no figure, whatever they say', () => {
     const told = fc.array(
       fc.record({
         minute: fc.integer({ min: -LEAD, max: july.minuteCount - 1 }),
         entered: fc.integer({ min: 0, max: 10_000 }),
         left: fc.integer({ min: 0, max: 10_000 }),
+        returned: fc.integer({ min: 0, max: 10_000 }),
       }),
       { maxLength: 30 },
     );
@@ -123,7 +137,7 @@ describe('a surge', () => {
     expect(SURGE.users).toBe(3_000);
     expect(readTold([{ minute: 500, entered: 3_000 }])?.surges).toEqual([]);
     expect(readTold([{ minute: 500, entered: 3_001 }])?.surges).toEqual([
-      { from: at(500), to: at(500 + LEAD), rise: 3_001 },
+      { from: at(500), to: at(500 + LEAD), rise: 3_001, returned: 0 },
     ]);
   });
 
@@ -132,7 +146,7 @@ describe('a surge', () => {
       { minute: 500, entered: 4_000, left: 999 },
       { minute: 501, entered: 2_000, left: 2_001 },
     ];
-    expect(readTold(told)?.surges).toEqual([{ from: at(500), to: at(501), rise: 3_001 }]);
+    expect(readTold(told)?.surges).toEqual([{ from: at(500), to: at(501), rise: 3_001, returned: 0 }]);
   });
 
   it('adds up over an hour and not over more', () => {
@@ -160,7 +174,9 @@ describe('a surge', () => {
       { minute: second, entered: 4_000 },
       { minute: second + 1, left: 4_000 },
     ];
-    expect(readTold(wave(500 + LEAD))?.surges).toEqual([{ from: at(500), to: at(501 + LEAD), rise: 4_000 }]);
+    expect(readTold(wave(500 + LEAD))?.surges).toEqual([
+      { from: at(500), to: at(501 + LEAD), rise: 4_000, returned: 0 },
+    ]);
     expect(readTold(wave(501 + LEAD))?.surges).toHaveLength(2);
   });
 
@@ -170,13 +186,58 @@ describe('a surge', () => {
         { minute: -10, entered: 2_000 },
         { minute: 5, entered: 1_001 },
       ])?.surges,
-    ).toEqual([{ from: at(5), to: at(LEAD - 10), rise: 3_001 }]);
+    ).toEqual([{ from: at(5), to: at(LEAD - 10), rise: 3_001, returned: 0 }]);
     expect(
       readTold([
         { minute: -10, entered: 5_000 },
         { minute: 5, left: 4_900 },
       ])?.surges,
-    ).toEqual([{ from: at(0), to: at(5), rise: 5_000 }]);
+    ).toEqual([{ from: at(0), to: at(5), rise: 5_000, returned: 0 }]);
+  });
+
+  it('is not hidden by users who time out and come back all the while', () => {
+    const hour = Array.from({ length: LEAD }, (_, i) => ({
+      minute: 500 + i,
+      entered: 100,
+      left: 60,
+      returned: 60,
+    }));
+    // From the first minute on that is 100 above nothing, to the last.
+    expect(readTold(hour)?.surges).toMatchObject([{ rise: 6_000, returned: 60 * LEAD }]);
+  });
+
+  it('says how many of it were back after a time-out: after an outage it may be all of them', () => {
+    const told = [
+      { minute: 300, entered: 9_000 },
+      { minute: 500, left: 5_000 },
+      { minute: 503, returned: 4_000, entered: 10 },
+      { minute: 504, returned: 900 },
+    ];
+    expect(readTold(told)?.surges.at(-1)).toEqual({
+      from: at(503),
+      to: at(503 + LEAD),
+      rise: 4_910,
+      returned: 4_900,
+    });
+  });
+
+  it('holds those of its rise, from the last minute of its low to the first of its peak, and no others', () => {
+    const told = [
+      { minute: 480, returned: 500, left: 500 },
+      { minute: 490, returned: 30, left: 30 },
+      { minute: 500, returned: 7, left: 2, entered: 3_000 },
+      { minute: 510, returned: 1 },
+      { minute: 511, returned: 200, left: 200 },
+    ];
+    expect(readTold(told)?.surges).toMatchObject([{ rise: 3_006, returned: 8 }]);
+  });
+
+  it('may hold more of them than users came on top: others left meanwhile', () => {
+    const told = [
+      { minute: 300, entered: 4_000 },
+      { minute: 500, returned: 4_000, left: 500 },
+    ];
+    expect(readTold(told)?.surges.at(-1)).toMatchObject({ rise: 3_500, returned: 4_000 });
   });
 
   it('stands as the rise of the last minute while it lasts', () => {
@@ -192,6 +253,7 @@ describe('a surge', () => {
         minute: fc.integer({ min: -LEAD, max: 400 }),
         entered: fc.integer({ min: 0, max: 4_000 }),
         left: fc.integer({ min: 0, max: 4_000 }),
+        returned: fc.integer({ min: 0, max: 4_000 }),
       }),
       { maxLength: 60 },
     );
@@ -200,16 +262,23 @@ describe('a surge', () => {
         const sums = new Map<number, number>([[-LEAD - 1, 0]]);
         for (let minute = -LEAD; minute <= 500; minute += 1) {
           const here = told.filter((one) => one.minute === minute);
-          const change = here.reduce((sum, one) => sum + one.entered - one.left, 0);
+          const change = here.reduce((sum, one) => sum + one.entered + one.returned - one.left, 0);
           sums.set(minute, sums.get(minute - 1)! + change);
         }
-        const above: { minute: number; rise: number }[] = [];
+        const returnedIn = (after: number, until: number) =>
+          told
+            .filter(({ minute }) => minute > after && minute <= until)
+            .reduce((sum, { returned }) => sum + returned, 0);
+        const above: { minute: number; rise: number; returned: number }[] = [];
         for (let minute = 0; minute <= 500; minute += 1) {
-          const before = Array.from({ length: LEAD }, (_, i) => sums.get(minute - 1 - i)).filter(
-            (sum) => sum !== undefined,
+          const before = Array.from({ length: LEAD }, (_, i) => minute - 1 - i).filter((one) =>
+            sums.has(one),
           );
-          const rise = sums.get(minute)! - Math.min(...before);
-          if (rise > SURGE.users) above.push({ minute, rise });
+          const least = Math.min(...before.map((one) => sums.get(one)!));
+          // The latest of equals: they are listed backwards.
+          const low = before.find((one) => sums.get(one) === least)!;
+          const rise = sums.get(minute)! - least;
+          if (rise > SURGE.users) above.push({ minute, rise, returned: returnedIn(low, minute) });
         }
         const surges = readTold(told)?.surges ?? [];
         const isInside = (minute: number) =>
@@ -217,11 +286,12 @@ describe('a surge', () => {
         for (const { minute } of above) {
           if (told.some((one) => one.minute >= 0)) expect(isInside(minute)).toBe(true);
         }
-        for (const { from, to, rise } of surges) {
+        for (const { from, to, rise, returned } of surges) {
           const inside = above.filter(({ minute }) => at(minute) >= from && at(minute) < to);
           expect(at(inside[0]!.minute)).toBe(from);
           expect(at(inside.at(-1)!.minute + 1)).toBe(to);
           expect(Math.max(...inside.map((one) => one.rise))).toBe(rise);
+          expect(inside.find((one) => one.rise === rise)!.returned).toBe(returned);
         }
       }),
     );

@@ -33,7 +33,7 @@ import type { Argument } from './script-runner.ts';
  *                               0 ..  9599   480 minutes x 5 measures x u32, minute by minute
  *                            9600 ..  9659   480 alive bits, first minute in the highest bit
  *                            9660 .. 10043   96 x u32, late attempts by five-minute slot
- *     {service}:callbacks:<n> string of 3,840 bytes, big-endian: 480 minutes x 2 measures x u32; only where there are any
+ *     {service}:callbacks:<n> string of 5,760 bytes, big-endian: 480 minutes x 3 measures x u32; only where there are any
  *     {service}:revisions     hash  page -> times it was written
  *     {service}:cursors       hash  producer -> "epoch seq day digest"
  *     {service}:origins:<h>   hash  packed origin -> count, h = epochMinute / 60
@@ -48,9 +48,9 @@ import type { Argument } from './script-runner.ts';
 
 /** Bytes of a page; `apply-n.lua` has the same number. */
 export const PAGE_BYTES = (LATE_INDEX + PAGE_SLOTS) * 4;
-/** Bytes of a page's callbacks; `apply-n.lua` has the same number. A month of them takes 0.4 MB more. */
+/** Bytes of a page's callbacks; `apply-n.lua` has the same number. A month of them takes 0.6 MB more. */
 const CALLBACK_BYTES = PAGE_CALLBACKS * 4;
-/** Pages fetched by one command, about 1 MB, or 1.4 with callbacks: the server is busy for a fraction of a millisecond. */
+/** Pages fetched by one command, about 1 MB, or 1.6 with callbacks: the server is busy for a fraction of a millisecond. */
 const PAGES_PER_CALL = 100;
 
 export class RedisFacts implements FactStore {

@@ -378,7 +378,7 @@ describe('an open store', () => {
       store.facts.apply(
         deltaOf('acme', [move(producerId, 0)], {
           ...attemptsIn(later(days), 1),
-          callbacks: new Map([[later(days), [1, 0]]]),
+          callbacks: new Map([[later(days), [0, 0, 1]]]),
         }),
         later(days) * 60_000,
       );

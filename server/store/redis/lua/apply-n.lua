@@ -5,7 +5,7 @@
 -- KEYS[1]  hash    {service}:cursors        producer -> "epoch seq day digest"
 -- KEYS[2]  hash    {service}:revisions      page -> times it was written
 -- KEYS[3]  string  {service}:page:<n>       P keys; 10,044 bytes each, see facts.ts
--- KEYS[..] string  {service}:callbacks:<n>  Q keys; 3,840 bytes each, only of pages that have callbacks
+-- KEYS[..] string  {service}:callbacks:<n>  Q keys; 5,760 bytes each, only of pages that have callbacks
 -- KEYS[..] hash    {service}:origins:<h>    H keys; packed origin -> count
 --
 -- ARGV, all integers in decimal unless marked text:
@@ -18,7 +18,7 @@
 --            A times: counter index, n            index 0..2399 or 2415..2510
 --            B times: minute of the page alive    0..479
 --   Q times: page, milliseconds left, A,
---            A times: counter index, n            index 0..959
+--            A times: counter index, n            index 0..1439
 --   H times: milliseconds left, F,
 --            F times: field (text), folded field (text), n
 --
@@ -27,7 +27,7 @@
 --      or {"moved", producer, seq, digest, ...}   these are elsewhere than expected; nothing was written
 
 local PAGE_BYTES = 10044
-local CALLBACK_BYTES = 3840
+local CALLBACK_BYTES = 5760
 local COUNTER_MAX = 4294967295
 local CHUNK = 500 -- operations per command: Lua cannot unpack more than some 8,000 values
 
@@ -120,7 +120,7 @@ end
 for p = pages + 1, pages + callbacks do
   local gain = page_gain(p, CALLBACK_BYTES)
   for _ = 1, count(SAFE) do
-    local _, index_raw = count(959)
+    local _, index_raw = count(1439)
     local _, n_raw = count(SAFE)
     gain[#gain + 1] = { 'INCRBY', 'u32', '#' .. index_raw, n_raw }
   end
