@@ -22,10 +22,25 @@ const ROOM_EVENTS = 1;
 const ENTER = 103;
 const EXIT = 104;
 /**
- * Of an entry: the user asked to enter. 2 (the network changed) and 3 (back after a time-out) are the SDK's own
- * doing, and no request of clause 1.4; 4 moves a user between rooms.
+ * What an entry and an exit count as, by their Reason. Concurrent users are the sum of both, so that what begins a stay
+ * and what ends it must be counted both or neither.
+ *
+ * An entry: 1, the user asked for it; 3, back after the time-out of an exit 2, the SDK's own doing and no request of
+ * clause 1.4. Passed over: 2, another network, which no exit goes before; 4, from another room; and what is not known,
+ * which may be like 2.
+ * An exit: 1 by the user, 2 a time-out, 3 removed, 5 killed, and what is not known: the user is gone whatever the
+ * reason. Passed over: 4, the end of an entry 4.
  */
-const ENTER_ASKED = 1;
+const ENTRY_MEASURES: Readonly<Record<number, CallbackMeasure>> = { 1: 'entered', 3: 'returned' };
+const OTHER_ROOM = 4;
+
+function measureOf(
+  type: typeof ENTER | typeof EXIT,
+  reason: number | undefined,
+): CallbackMeasure | undefined {
+  if (type === EXIT) return reason === OTHER_ROOM ? undefined : 'left';
+  return reason === undefined ? undefined : ENTRY_MEASURES[reason];
+}
 
 const eventSchema = z.looseObject({ EventGroupId: z.int(), EventType: z.int() });
 const roomSchema = z.looseObject({
@@ -61,11 +76,12 @@ export function readTrtcEvent(text: string, sdkAppId: string): TrtcEvent {
   const room = roomSchema.safeParse(value);
   if (!room.success) return faultOf(room.error);
   const { RoomId, UserId, EventTs, EventMsTs, UniqueId, Reason } = room.data.EventInfo;
-  if (type === ENTER && Reason !== ENTER_ASKED) return { kind: 'ignored' };
+  const measure = measureOf(type, Reason);
+  if (measure === undefined) return { kind: 'ignored' };
   const atMs = EventMsTs ?? (EventTs ?? 0) * 1_000;
   return {
     kind: 'counted',
-    measure: type === ENTER ? 'entered' : 'left',
+    measure,
     atMs,
     // No field names the event, but a user does one thing in a millisecond. CallbackTs is the sending's, not its.
     id: digestOf(['trtc', sdkAppId, type, RoomId, UserId, UniqueId ?? '', atMs]),

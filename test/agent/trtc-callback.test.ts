@@ -127,7 +127,7 @@ describe('the signature', () => {
 });
 
 describe('POST /v1/trtc/callback', () => {
-  it('counts entries that users asked for and exits for any reason, and nothing else', async () => {
+  it('counts entries that users asked for, returns from a time-out and exits, and both or neither end of a stay', async () => {
     const told: readonly Event[] = [
       ...[1, 2, 3, 4, undefined].map((Reason) => ({ info: { UserId: `in-${Reason}`, Reason } })),
       ...[1, 2, 3, 4, 5].map((Reason) => ({ type: 104, info: { UserId: `out-${Reason}`, Reason } })),
@@ -135,8 +135,9 @@ describe('POST /v1/trtc/callback', () => {
       { group: 2, type: 103 },
     ];
     for (const event of told) expect(await post(bodyOf(event))).toEqual({ status: 200, body: { code: 0 } });
-    expect(await results()).toEqual({ entered: 1, left: 5, ignored: 8 });
-    await waitFor('six callbacks', () => peer.callbacks().entered === 1 && peer.callbacks().left === 5);
+    expect(await results()).toEqual({ entered: 1, returned: 1, left: 4, ignored: 8 });
+    await waitFor('six callbacks', () => Object.values(peer.callbacks()).reduce((sum, n) => sum + n) === 6);
+    expect(peer.callbacks()).toEqual({ entered: 1, returned: 1, left: 4 });
     expect(peer.totals()).toEqual({ ok: 0, failed: 0, lost: 0 });
   });
 
@@ -317,6 +318,54 @@ describe('the key', () => {
 });
 
 describe('an event', () => {
+  const measureOf = (type: number, Reason?: number) => {
+    const event = readTrtcEvent(bodyOf({ type, info: { Reason } }), APP);
+    return event.kind === 'counted' ? event.measure : event.kind;
+  };
+
+  it.each([
+    ['an entry by the user', 103, 1, 'entered'],
+    ['an entry on another network, which no exit went before', 103, 2, 'ignored'],
+    ['an entry after a time-out', 103, 3, 'returned'],
+    ['an entry from another room', 103, 4, 'ignored'],
+    ['an entry for a reason not known yet', 103, 5, 'ignored'],
+    ['an entry for no reason', 103, undefined, 'ignored'],
+    ['an exit by the user', 104, 1, 'left'],
+    ['an exit by a time-out', 104, 2, 'left'],
+    ['an exit of a user who was removed', 104, 3, 'left'],
+    ['an exit from another room, whose entry was passed over', 104, 4, 'ignored'],
+    ['an exit of a user who was killed', 104, 5, 'left'],
+    ['an exit for a reason not known yet', 104, 6, 'left'],
+    ['an exit for no reason', 104, undefined, 'left'],
+  ])('that is %s is read by its reason', (_, type, reason, expected) => {
+    expect(measureOf(type, reason)).toBe(expected);
+  });
+
+  it('of every stay changes the number of users by nothing, whichever way it began and ended', () => {
+    // What the vendor tells of one stay: how it begins, what happens while it lasts, how it ends.
+    const change = { entered: 1, returned: 1, left: -1, ignored: 0, fault: Number.NaN };
+    const timedOutAndBack = [
+      [104, 2],
+      [103, 3],
+    ] as const;
+    const during = fc.array(fc.constantFrom([], [[103, 2]] as const, timedOutAndBack), { maxLength: 5 });
+    const stay = fc.oneof(
+      fc
+        .tuple(during, fc.constantFrom(1, 2, 3, 5))
+        .map(([events, end]) => [[103, 1], ...events.flat(), [104, end]] as const),
+      fc.constant([
+        [103, 4],
+        [104, 4],
+      ] as const),
+    );
+    fc.assert(
+      fc.property(stay, (events) => {
+        const changes = events.map(([type, reason]) => change[measureOf(type, reason)]);
+        expect(changes.reduce((sum, n) => sum + n, 0)).toBe(0);
+      }),
+    );
+  });
+
   it('is told from every other by what the vendor says of it, and only by that', () => {
     const info = fc.record({
       RoomId: fc.oneof(fc.nat(3), fc.constantFrom('0', '1', 'a","b')),

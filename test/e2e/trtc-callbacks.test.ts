@@ -95,8 +95,14 @@ async function startSystem(store: object, watched: readonly string[]): Promise<S
 }
 
 /** As the vendor sends it: again until it is answered 200, with another CallbackTs each time. */
-async function tell(agent: string, type: 103 | 104, user: number, times = 1): Promise<void> {
-  const info = { RoomId: 8489, UserId: `user_${user}`, EventMsTs: Date.now() - 60_000 + user, Reason: 1 };
+async function tell(
+  agent: string,
+  type: 103 | 104,
+  user: number,
+  { times = 1, reason = 1 } = {},
+): Promise<void> {
+  const atMs = Date.now() - 60_000 + user;
+  const info = { RoomId: 8489, UserId: `user_${user}`, EventMsTs: atMs, Reason: reason };
   const untilMs = Date.now() + WITHIN.withinMs;
   for (let told = 0; told < times; ) {
     const event = { EventGroupId: 1, EventType: type, CallbackTs: Date.now(), EventInfo: info };
@@ -109,6 +115,13 @@ async function tell(agent: string, type: 103 | 104, user: number, times = 1): Pr
     else if (Date.now() > untilMs) throw new Error(`callback ${user} is not taken: ${response?.status}`);
     else await sleep(50);
   }
+}
+
+async function timeOutAndReturn(agent: string, user: number): Promise<void> {
+  await tell(agent, 104, user, { reason: 2 });
+  // A user does one thing in a millisecond; the entry may have been told in this one.
+  await sleep(2);
+  await tell(agent, 103, user, { reason: 3 });
 }
 
 /** Successful entries, in the minute of the callback about this user: between the first one's and the last one's. */
@@ -142,7 +155,8 @@ it.each(Object.entries(stores))(
     for (let user = 0; user < told.entered; user += 1) {
       if (user % 60 === 20) await system.crash('agent');
       if (user % 60 === 50) await system.crash('daemon');
-      await tell(system.agent, 103, user, user % 10 === 0 ? 2 : 1);
+      await tell(system.agent, 103, user, { times: user % 10 === 0 ? 2 : 1 });
+      if (user % 10 === 5) await timeOutAndReturn(system.agent, user);
       if (user % 4 === 0) await tell(system.agent, 104, user);
       if (user === 60) await report(system.agent, user, told.reported);
     }
@@ -185,10 +199,11 @@ it('3,000 users on top are no surge and 3,001 are one, which changes nothing: no
   await enter(0, 3_000);
   const before = await readAt(3_000);
   expect(before.callbacks).toMatchObject({ rise: 3_000, surges: [] });
+  await timeOutAndReturn(system.agent, 0);
   await enter(3_000, 3_001);
   const after = await readAt(3_001);
   expect(after.callbacks?.surges).toEqual([
-    { from: expect.any(String), to: expect.any(String), rise: 3_001, returned: 0 },
+    { from: expect.any(String), to: expect.any(String), rise: 3_001, returned: 1 },
   ]);
   const unchanged = ['attempts', 'failures', 'lostWindows', 'figures', 'budget', 'downtimeMinutes'] as const;
   for (const field of unchanged) expect(after[field]).toEqual(before[field]);
