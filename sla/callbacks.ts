@@ -92,31 +92,35 @@ function readRises(
   const { users, baselineMinutes } = SURGE;
   const start = Math.max(facts.firstMinute, fromMinute - baselineMinutes);
   const baseline = new SlidingLeast(baselineMinutes);
-  baseline.add({ minute: start - 1, concurrent: 0, returned: 0 });
-  const surges: { fromMinute: number; lastMinute: number; rise: number; returned: number }[] = [];
-  let concurrent = 0;
-  let returned = 0;
+  let sums: Sums = { minute: start - 1, concurrent: 0, entered: 0, returned: 0 };
+  baseline.add(sums);
+  const surges: { fromMinute: number; lastMinute: number; risen: Risen }[] = [];
   let rise = 0;
   for (let minute = start; minute < toMinute; minute += 1) {
     const at = (minute - facts.firstMinute) * CALLBACK_COUNT;
-    const back = callbacks[at + CALLBACK_INDEX.returned]!;
-    returned += back;
-    concurrent += callbacks[at + CALLBACK_INDEX.entered]! + back - callbacks[at + CALLBACK_INDEX.left]!;
+    const entered = callbacks[at + CALLBACK_INDEX.entered]!;
+    const returned = callbacks[at + CALLBACK_INDEX.returned]!;
+    sums = {
+      minute,
+      concurrent: sums.concurrent + entered + returned - callbacks[at + CALLBACK_INDEX.left]!,
+      entered: sums.entered + entered,
+      returned: sums.returned + returned,
+    };
     const low = baseline.leastBefore(minute);
-    rise = Math.max(0, concurrent - low.concurrent);
-    baseline.add({ minute, concurrent, returned });
+    rise = Math.max(0, sums.concurrent - low.concurrent);
+    baseline.add(sums);
     if (rise <= users || minute < fromMinute) continue;
-    const risen = { rise, returned: returned - low.returned };
+    const risen = { rise, entered: sums.entered - low.entered, returned: sums.returned - low.returned };
     const surge = surges.at(-1);
     // Within an hour of the last one it is the same surge, measured from the same low.
     if (surge && minute - surge.lastMinute <= baselineMinutes) {
       surge.lastMinute = minute;
-      if (rise > surge.rise) Object.assign(surge, risen);
-    } else surges.push({ fromMinute: minute, lastMinute: minute, ...risen });
+      if (rise > surge.risen.rise) surge.risen = risen;
+    } else surges.push({ fromMinute: minute, lastMinute: minute, risen });
   }
   return {
     rise,
-    surges: surges.map(({ fromMinute, lastMinute, ...risen }) => ({
+    surges: surges.map(({ fromMinute, lastMinute, risen }) => ({
       from: minuteText(fromMinute),
       to: minuteText(lastMinute + 1),
       ...risen,
@@ -124,10 +128,13 @@ function readRises(
   };
 }
 
-/** At the end of a minute, both summed from the first one looked at. */
+type Risen = Omit<Surge, 'from' | 'to'>;
+
+/** At the end of a minute, all summed from the first one looked at. */
 interface Sums {
   readonly minute: number;
   readonly concurrent: number;
+  readonly entered: number;
   readonly returned: number;
 }
 

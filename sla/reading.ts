@@ -79,11 +79,13 @@ export interface CallbackEvidence {
 export interface Surge {
   readonly from: string;
   readonly to: string;
-  /** The most there were: from the low it was measured from to its peak. */
+  /** The most there were, from the low that it is measured from to its peak: `entered` + `returned` less who left. */
   readonly rise: number;
+  /** Users who entered in the minutes of that rise: after the last minute of the low, up to the first of the peak. */
+  readonly entered: number;
   /**
-   * Users back after a time-out in the minutes of that rise: after the last minute of the low, up to the first of the
-   * peak. They are no new users. May exceed `rise`, when others left meanwhile.
+   * Users back after a time-out in these minutes, who are no new ones. Most of a rise after an outage; also beside a
+   * rise of new users, when they timed out in it too, so that neither this nor `rise - returned` says it alone.
    */
   readonly returned: number;
 }

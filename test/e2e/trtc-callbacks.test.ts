@@ -203,7 +203,7 @@ it('3,000 users on top are no surge and 3,001 are one, which changes nothing: no
   await enter(3_000, 3_001);
   const after = await readAt(3_001);
   expect(after.callbacks?.surges).toEqual([
-    { from: expect.any(String), to: expect.any(String), rise: 3_001, returned: 1 },
+    { from: expect.any(String), to: expect.any(String), rise: 3_001, entered: 3_001, returned: 1 },
   ]);
   const unchanged = ['attempts', 'failures', 'lostWindows', 'figures', 'budget', 'downtimeMinutes'] as const;
   for (const field of unchanged) expect(after[field]).toEqual(before[field]);

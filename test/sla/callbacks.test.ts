@@ -137,7 +137,7 @@ describe('a surge', () => {
     expect(SURGE.users).toBe(3_000);
     expect(readTold([{ minute: 500, entered: 3_000 }])?.surges).toEqual([]);
     expect(readTold([{ minute: 500, entered: 3_001 }])?.surges).toEqual([
-      { from: at(500), to: at(500 + LEAD), rise: 3_001, returned: 0 },
+      { from: at(500), to: at(500 + LEAD), rise: 3_001, entered: 3_001, returned: 0 },
     ]);
   });
 
@@ -146,7 +146,9 @@ describe('a surge', () => {
       { minute: 500, entered: 4_000, left: 999 },
       { minute: 501, entered: 2_000, left: 2_001 },
     ];
-    expect(readTold(told)?.surges).toEqual([{ from: at(500), to: at(501), rise: 3_001, returned: 0 }]);
+    expect(readTold(told)?.surges).toEqual([
+      { from: at(500), to: at(501), rise: 3_001, entered: 4_000, returned: 0 },
+    ]);
   });
 
   it('adds up over an hour and not over more', () => {
@@ -175,7 +177,7 @@ describe('a surge', () => {
       { minute: second + 1, left: 4_000 },
     ];
     expect(readTold(wave(500 + LEAD))?.surges).toEqual([
-      { from: at(500), to: at(501 + LEAD), rise: 4_000, returned: 0 },
+      { from: at(500), to: at(501 + LEAD), rise: 4_000, entered: 4_000, returned: 0 },
     ]);
     expect(readTold(wave(501 + LEAD))?.surges).toHaveLength(2);
   });
@@ -186,24 +188,24 @@ describe('a surge', () => {
         { minute: -10, entered: 2_000 },
         { minute: 5, entered: 1_001 },
       ])?.surges,
-    ).toEqual([{ from: at(5), to: at(LEAD - 10), rise: 3_001, returned: 0 }]);
+    ).toEqual([{ from: at(5), to: at(LEAD - 10), rise: 3_001, entered: 3_001, returned: 0 }]);
     expect(
       readTold([
         { minute: -10, entered: 5_000 },
         { minute: 5, left: 4_900 },
       ])?.surges,
-    ).toEqual([{ from: at(0), to: at(5), rise: 5_000, returned: 0 }]);
+    ).toEqual([{ from: at(0), to: at(5), rise: 5_000, entered: 5_000, returned: 0 }]);
   });
 
-  it('is not hidden by users who time out and come back all the while', () => {
+  it('is neither hidden nor made smaller by users who time out and come back all the while', () => {
     const hour = Array.from({ length: LEAD }, (_, i) => ({
       minute: 500 + i,
       entered: 100,
       left: 60,
       returned: 60,
     }));
-    // From the first minute on that is 100 above nothing, to the last.
-    expect(readTold(hour)?.surges).toMatchObject([{ rise: 6_000, returned: 60 * LEAD }]);
+    // They returned in the rise and timed out in it too: the new users are as many as without them.
+    expect(readTold(hour)?.surges).toMatchObject([{ rise: 6_000, entered: 6_000, returned: 3_600 }]);
   });
 
   it('says how many of it were back after a time-out: after an outage it may be all of them', () => {
@@ -217,11 +219,12 @@ describe('a surge', () => {
       from: at(503),
       to: at(503 + LEAD),
       rise: 4_910,
+      entered: 10,
       returned: 4_900,
     });
   });
 
-  it('holds those of its rise, from the last minute of its low to the first of its peak, and no others', () => {
+  it('tells those of its rise, from the last minute of its low to the first of its peak, and no others', () => {
     const told = [
       { minute: 480, returned: 500, left: 500 },
       { minute: 490, returned: 30, left: 30 },
@@ -229,15 +232,15 @@ describe('a surge', () => {
       { minute: 510, returned: 1 },
       { minute: 511, returned: 200, left: 200 },
     ];
-    expect(readTold(told)?.surges).toMatchObject([{ rise: 3_006, returned: 8 }]);
+    expect(readTold(told)?.surges).toMatchObject([{ rise: 3_006, entered: 3_000, returned: 8 }]);
   });
 
-  it('may hold more of them than users came on top: others left meanwhile', () => {
+  it('may tell of more of them than users came on top: others left meanwhile', () => {
     const told = [
       { minute: 300, entered: 4_000 },
       { minute: 500, returned: 4_000, left: 500 },
     ];
-    expect(readTold(told)?.surges.at(-1)).toMatchObject({ rise: 3_500, returned: 4_000 });
+    expect(readTold(told)?.surges.at(-1)).toMatchObject({ rise: 3_500, entered: 0, returned: 4_000 });
   });
 
   it('stands as the rise of the last minute while it lasts', () => {
@@ -265,11 +268,12 @@ describe('a surge', () => {
           const change = here.reduce((sum, one) => sum + one.entered + one.returned - one.left, 0);
           sums.set(minute, sums.get(minute - 1)! + change);
         }
-        const returnedIn = (after: number, until: number) =>
-          told
-            .filter(({ minute }) => minute > after && minute <= until)
-            .reduce((sum, { returned }) => sum + returned, 0);
-        const above: { minute: number; rise: number; returned: number }[] = [];
+        const toldIn = (after: number, until: number) => {
+          const inside = told.filter(({ minute }) => minute > after && minute <= until);
+          const sum = (measure: CallbackMeasure) => inside.reduce((sum, one) => sum + one[measure], 0);
+          return { entered: sum('entered'), returned: sum('returned') };
+        };
+        const above: { minute: number; rise: number; entered: number; returned: number }[] = [];
         for (let minute = 0; minute <= 500; minute += 1) {
           const before = Array.from({ length: LEAD }, (_, i) => minute - 1 - i).filter((one) =>
             sums.has(one),
@@ -278,7 +282,7 @@ describe('a surge', () => {
           // The latest of equals: they are listed backwards.
           const low = before.find((one) => sums.get(one) === least)!;
           const rise = sums.get(minute)! - least;
-          if (rise > SURGE.users) above.push({ minute, rise, returned: returnedIn(low, minute) });
+          if (rise > SURGE.users) above.push({ minute, rise, ...toldIn(low, minute) });
         }
         const surges = readTold(told)?.surges ?? [];
         const isInside = (minute: number) =>
@@ -286,12 +290,12 @@ describe('a surge', () => {
         for (const { minute } of above) {
           if (told.some((one) => one.minute >= 0)) expect(isInside(minute)).toBe(true);
         }
-        for (const { from, to, rise, returned } of surges) {
+        for (const { from, to, ...risen } of surges) {
           const inside = above.filter(({ minute }) => at(minute) >= from && at(minute) < to);
           expect(at(inside[0]!.minute)).toBe(from);
           expect(at(inside.at(-1)!.minute + 1)).toBe(to);
-          expect(Math.max(...inside.map((one) => one.rise))).toBe(rise);
-          expect(inside.find((one) => one.rise === rise)!.returned).toBe(returned);
+          expect(Math.max(...inside.map((one) => one.rise))).toBe(risen.rise);
+          expect(inside.find((one) => one.rise === risen.rise)).toMatchObject(risen);
         }
       }),
     );
