@@ -41,7 +41,7 @@ export function callbacks(builder: dashboard.DashboardBuilder): void {
       stat({
         title: 'Surges to decide about',
         about:
-          'Times in this month that more than 3,000 concurrent users came on top within an hour (clause 4.6).',
+          'Times in this month that more than 3,000 concurrent users came on top within an hour (clause 4.6). The page says how many of them entered and how many were back after a time-out, as when an outage ends.',
         width: 4,
         height: 7,
         decimals: 0,
@@ -72,7 +72,8 @@ export function callbacks(builder: dashboard.DashboardBuilder): void {
     .withPanel(
       graph({
         title: "Concurrent users above the last hour's lowest number",
-        about: 'Above the dashed line it is a surge, in which downtime may not count (clause 4.6).',
+        about:
+          'Above the dashed line it is a surge, in which downtime may not count (clause 4.6). Users back after a time-out are among them.',
         width: 8,
         height: 7,
         decimals: 0,

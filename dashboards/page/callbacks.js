@@ -38,11 +38,16 @@ export function showCallbacks({ month, callbacks, onExclude }) {
 
 /** @param {CallbackEvidence} callbacks @returns {string} */
 function coverageText({ entered, reported, coverage }) {
-  if (coverage === null) return "The provider's callbacks tell of users who left, and of none who entered.";
+  if (coverage === null)
+    return "The provider's callbacks tell of users who left or came back, and of none who entered.";
   return `The provider's callbacks tell of ${plural(entered, 'entry', 'entries')}; agents reported ${plural(reported, 'success', 'successes')} in the same minutes (${shareText(coverage)}).`;
 }
 
 /** @param {ContractMonth} month @param {Surge} surge @returns {string} */
-function surgeText(month, { from, to, rise }) {
-  return `${countText(rise)} users came on top, ${localTime(month, from)} to ${localTime(month, to)}. Unless it was announced in time, clause 4.6 takes downtime in such a surge out; that is for you to decide.`;
+function surgeText(month, { from, to, rise, entered, returned }) {
+  const back =
+    returned === 0
+      ? 'none came back after a time-out'
+      : `${countText(returned)} came back after a time-out; who came back is no new user`;
+  return `${countText(rise)} users came on top, ${localTime(month, from)} to ${localTime(month, to)}. While it rose, ${plural(entered, 'user')} entered and ${back}. Unless it was announced in time, clause 4.6 takes downtime in such a surge out; that is for you to decide.`;
 }
