@@ -1,4 +1,3 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { CallbackMeasure } from '../../sla/facts.ts';
 import { quote } from '../../sla/text.ts';
@@ -7,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Bodies } from './body.ts';
+import { CallbackSigner } from './callback-signer.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { FaultLog } from './fault-log.ts';
 import { readTrtcEvent } from './trtc-event.ts';
@@ -16,8 +16,6 @@ export const TRTC_CALLBACK_PATH = '/v1/trtc/callback';
 const CALLBACK_BOUNDS = {
   /** The vendor's are below 2,000 bytes. */
   bodyBytes: 64 * 1024,
-  /** A key is read anew after a wrong signature, at most this often: whoever sends nonsense must not read our disk. */
-  keyReadMs: 1_000,
 } as const;
 
 /** Whose callbacks are taken. */
@@ -54,7 +52,7 @@ export class TrtcCallbacks {
   /** @throws with a sentence when a key cannot be had */
   static async open(options: TrtcCallbackOptions): Promise<TrtcCallbacks> {
     const known = options.apps.map(async ({ sdkAppId, service, key }) => {
-      return { sdkAppId, service, signer: new Signer(await key(), key, options.clock) };
+      return { sdkAppId, service, signer: new CallbackSigner(await key(), key, options.clock) };
     });
     return new TrtcCallbacks(options, await Promise.all(known));
   }
@@ -128,52 +126,10 @@ function tooManyServices(service: string): Failure {
   return { status: 503, code: 'CALLBACK_TOO_MANY_SERVICES', field: '', message, retryAfterSeconds: 60 };
 }
 
-/** Base64 of HMAC-SHA256 over the body, byte for byte as it was sent. */
-export function signatureOf(key: string, body: Buffer): string {
-  return createHmac('sha256', key).update(body).digest('base64');
-}
-
 interface KnownApp {
   readonly sdkAppId: string;
   readonly service: string;
-  readonly signer: Signer;
-}
-
-/** Checks signatures with one application's key. */
-class Signer {
-  #key: string;
-  readonly #readKey: () => Promise<string>;
-  readonly #clock: Clock;
-  #readAtMs: number;
-
-  constructor(key: string, readKey: () => Promise<string>, clock: Clock) {
-    this.#key = key;
-    this.#readKey = readKey;
-    this.#clock = clock;
-    this.#readAtMs = clock.monotonicMs();
-  }
-
-  async hasSigned(body: Buffer, sign: string): Promise<boolean> {
-    if (isEqual(signatureOf(this.#key, body), sign)) return true;
-    return (await this.#hasNewKey()) && isEqual(signatureOf(this.#key, body), sign);
-  }
-
-  async #hasNewKey(): Promise<boolean> {
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#readAtMs < CALLBACK_BOUNDS.keyReadMs) return false;
-    this.#readAtMs = nowMs;
-    // A file that is just being replaced: the key in hand stays.
-    const key = await this.#readKey().catch(() => this.#key);
-    if (key === this.#key) return false;
-    this.#key = key;
-    return true;
-  }
-}
-
-/** In a time that does not tell where they differ. */
-function isEqual(expected: string, given: string): boolean {
-  const [a, b] = [Buffer.from(expected), Buffer.from(given)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  readonly signer: CallbackSigner;
 }
 
 function headerOf(request: IncomingMessage, name: string): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runAgent } from '../../agent/cli.ts';
-import { signatureOf } from '../../agent/intake/trtc-callback.ts';
+import { signatureOf } from '../../agent/intake/callback-signer.ts';
 import { loadSettings } from '../../agent/load-settings.ts';
 import { freePort } from '../support/free-port.ts';
 import { waitFor } from '../support/wait-for.ts';

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/app.ts';
 import { readCallbackKey } from '../../agent/callback-key.ts';
-import { signatureOf } from '../../agent/intake/trtc-callback.ts';
+import { signatureOf } from '../../agent/intake/callback-signer.ts';
 import { readTrtcEvent } from '../../agent/intake/trtc-event.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';

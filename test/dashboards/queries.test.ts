@@ -5,7 +5,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type RunningAgent, startAgent } from '../../agent/app.ts';
-import { signatureOf } from '../../agent/intake/trtc-callback.ts';
+import { signatureOf } from '../../agent/intake/callback-signer.ts';
 import { UID } from '../../dashboards/board.ts';
 import { dashboards } from '../../dashboards/build.ts';
 import { AGENT_PATH, SUBPROTOCOL } from '../../protocol/limits.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { signatureOf } from '../../agent/intake/trtc-callback.ts';
+import { signatureOf } from '../../agent/intake/callback-signer.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { monthAt } from '../../sla/month.ts';
 import type { Reading } from '../../sla/reading.ts';
