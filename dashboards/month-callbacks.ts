@@ -27,7 +27,7 @@ export function callbacks(builder: dashboard.DashboardBuilder): void {
       stat({
         title: 'Entries that agents saw too',
         about:
-          "Successes that agents reported over entries that the vendor's callbacks tell, in the same minutes of the month.",
+          "Successes that agents reported over entries that the vendor's callbacks tell, in the same minutes of the month. Too high unless every application of the service calls back.",
         width: 4,
         height: 7,
         unit: 'percentunit',

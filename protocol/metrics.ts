@@ -122,7 +122,7 @@ export const METRICS = {
     'month_callback_coverage_ratio',
     'gauge',
     ['service'],
-    'Successes reported by agents over entries told by the callbacks of the vendor, in the same minutes.',
+    'Successes reported by agents over entries told by the callbacks of the vendor, in the same minutes; too high unless every application of the service calls back.',
   ),
   callbackConcurrencyRise: metric(
     'callback_concurrency_rise',

@@ -29,9 +29,12 @@ export interface CallbackInput {
  * successes alone, so no success rate can come from them, and no verdict or figure is made of them.
  *
  * `coverage` is agent successes over the vendor's entries, from the minute of the first callback to that of the
- * last. It can be slightly above or below 1 though nothing is missing: an outcome is booked in the minute in which
- * its request started and a callback in that in which the user was in, by two clocks; the vendor gives a callback
- * up after a minute of refusals; and an application may count a success that the user left before the vendor saw.
+ * last. The successes are all of the service's: minutes hold none by application or platform. Those of an application
+ * that sends no callbacks make it read too high and hide as many entries that nobody reported, so it is true only where
+ * every application of the service calls back. It can be slightly above or below 1 though nothing is missing: an
+ * outcome is booked in the minute in which its request started and a callback in that in which the user was in, by two
+ * clocks; the vendor gives a callback up after a minute of refusals; and an application may count a success that the
+ * user left before the vendor saw.
  *
  * The number of users is not known, only its changes, summed: those who entered, and those back after a time-out, less
  * those who left. Each change that is missing shifts all later minutes, so that a rise is off by what is missing within

@@ -65,9 +65,12 @@ export interface CallbackEvidence {
   readonly to: string;
   /** Users who entered a room, as the vendor tells; not those back after a time-out. */
   readonly entered: number;
-  /** Successful entries that agents reported for the same minutes. */
+  /** Successful entries that agents reported for the same minutes, of all applications, also of one without callbacks. */
   readonly reported: number;
-  /** `reported` / `entered`: how much of what the vendor saw was measured; null when nobody entered. */
+  /**
+   * `reported` / `entered`: how much of what the vendor saw was measured; null when nobody entered. Too high unless every
+   * application of the service calls back.
+   */
   readonly coverage: number | null;
   /** Concurrent users in the last minute looked at over the least of the hour before it. */
   readonly rise: number;
