@@ -46,16 +46,12 @@ export function readLiveKitError(thrown: unknown): Failure {
   const error = thrown as Thrown;
   const reason = integer(error?.reason);
   if (reason === undefined) return readError(thrown);
-  const failure = failureOf(reason, error?.status);
-  return reason === NOT_ALLOWED || reason === CANCELLED ? { ...failure, cause: 'customer' } : failure;
+  const cause = reason === NOT_ALLOWED || reason === CANCELLED ? 'customer' : undefined;
+  return { ...failureOf(reason, error?.status), cause };
 }
 
 function failureOf(code: unknown, extraCode: unknown): Failure {
-  const [whole, extra] = [integer(code), integer(extraCode)];
-  return {
-    ...(whole === undefined ? {} : { code: whole }),
-    ...(extra === undefined ? {} : { extraCode: extra }),
-  };
+  return { code: integer(code), extraCode: integer(extraCode) };
 }
 
 function codeIn(message: unknown): number | undefined {

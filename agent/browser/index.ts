@@ -36,8 +36,8 @@ export interface Beacon {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** For options that are not valid: nothing is ever sent there. */
-const OFF: Settings = { address: new URL('about:blank'), intervalMs: 1, batchMax: 1, bufferMax: 1 };
+/** For options that are not valid: an outbox that is closed before it has anything asks for none. */
+const OFF = {} as Settings;
 
 /**
  * Reports the room entries of a page to an agent. Nothing here throws into the application: what goes wrong is told

@@ -7,10 +7,10 @@ export interface BrowserOutcome {
   readonly region?: string;
   readonly app?: string;
   readonly platform?: string;
-  readonly code?: number;
-  readonly extraCode?: number;
+  readonly code?: number | undefined;
+  readonly extraCode?: number | undefined;
   /** Left out, the agent's table says it. */
-  readonly cause?: 'provider' | 'customer' | 'network' | 'unknown';
+  readonly cause?: 'provider' | 'customer' | 'network' | 'unknown' | undefined;
   readonly durationMs?: number;
   /** Left out, the beacon makes one: a report that is repeated counts once. */
   readonly id?: string;

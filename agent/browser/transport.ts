@@ -22,7 +22,7 @@ export function createTransport(url: URL): Transport {
         // The agent has no use for cookies, and other origins would have to allow them.
         credentials: 'omit',
         // Browsers older than 2022 do without it.
-        signal: AbortSignal.timeout?.(REQUEST_MS) ?? null,
+        signal: AbortSignal.timeout?.(REQUEST_MS),
       });
       const { status, headers } = response;
       const answer: AnswerBody = await response.json().catch(() => ({}));
