@@ -53,11 +53,18 @@ export function createBeacon(options: BeaconOptions): Beacon {
   };
   const settings = quietly(() => readOptions(options, globalThis.location?.href)) ?? OFF;
   const transport = createTransport(settings.address);
-  const outbox = createOutbox({ ...settings, transport, random: Math.random, onDrop: drop });
-  if (settings === OFF) void outbox.close();
-
   const keepsake = createKeepsake(`roomwatch:${settings.address} ${service}`);
-  for (const text of keepsake.take()) outbox.add(text);
+  let isKept = false;
+  const outbox = createOutbox({
+    ...settings,
+    transport,
+    random: Math.random,
+    onDrop: drop,
+    // A tab that is discarded says nothing: what it finds there was not acknowledged.
+    onAnswer: () => isKept && keepsake.save(outbox.waiting),
+  });
+  if (settings === OFF) void outbox.close();
+  for (const { text, leftAt } of keepsake.take()) outbox.add(text, leftAt);
 
   const idPrefix = crypto.getRandomValues(new Uint32Array(4)).join('-');
   let ids = 0;
@@ -102,6 +109,7 @@ export function createBeacon(options: BeaconOptions): Beacon {
 
   const leave = () => {
     outbox.leave();
+    isKept = true;
     keepsake.save(outbox.waiting);
   };
   const listening = new AbortController();

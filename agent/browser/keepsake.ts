@@ -1,8 +1,10 @@
+import type { Waiting } from './outbox.ts';
+
 /** What waited when a page ended, for the next page of the same tab; a browser may refuse it all. */
 export interface Keepsake {
-  save(records: readonly string[]): void;
+  save(records: readonly Waiting[]): void;
   /** Takes back what was saved; it is not there a second time. */
-  take(): readonly string[];
+  take(): readonly Waiting[];
   /** Forgets what was saved and leaves the place to another one. */
   end(): void;
 }
@@ -15,12 +17,13 @@ export function createKeepsake(name: string): Keepsake {
   let place = name;
   while (places.has(place)) place += '+';
   places.add(place);
-  const take = (): readonly string[] => {
+  const take = () => {
     try {
-      const saved: unknown = JSON.parse(sessionStorage.getItem(place) ?? '');
+      const saved: Waiting[] = JSON.parse(sessionStorage.getItem(place) as string);
       sessionStorage.removeItem(place);
-      return Array.isArray(saved) ? saved.filter((one) => typeof one === 'string') : [];
+      return saved.filter(({ text }) => typeof text === 'string');
     } catch {
+      // Nothing is there, or what somebody else put there.
       return [];
     }
   };

@@ -42,13 +42,26 @@ export interface OutboxOptions {
   /** uniform in [0, 1) */
   readonly random: () => number;
   readonly onDrop: (drop: Drop) => void;
+  /** A report was answered: what waits is not what it was. */
+  readonly onAnswer: () => void;
+}
+
+/** A record on its way to the agent; of JSON's types, so that it can be stored. */
+export interface Waiting {
+  /** JSON of one outcome with an id. */
+  readonly text: string;
+  /** When the browser took a copy, in epoch milliseconds; Infinity (stored: null) = while reports failed. */
+  leftAt?: number | null | undefined;
 }
 
 export interface Outbox {
-  /** @param record JSON text of one outcome with an id */
-  add(record: string): void;
+  /**
+   * @param text    JSON of one outcome with an id
+   * @param leftAt  when a page before this one left it with the browser
+   */
+  add(text: string, leftAt?: number | null): void;
   /** What waits, oldest first. */
-  readonly waiting: readonly string[];
+  readonly waiting: readonly Waiting[];
   /** Sends what waits, now. @returns whether the agent has all of it */
   flush(): Promise<boolean>;
   /** Leaves a copy of what waits with the browser, as this page may never run again. */
@@ -67,18 +80,18 @@ const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
 /** A longer wait asked for by the agent is cut here. */
 const ASKED_MAX_MS = 15 * 60_000;
-
-interface Waiting {
-  readonly text: string;
-  isLeft?: boolean;
-}
+/**
+ * What the browser took longer ago is not repeated: it has delivered it, most likely, and the agent may have forgotten
+ * the id, which it does after a day or a million others.
+ */
+const LEFT_MAX_MS = 3_600_000;
 
 /**
  * Keeps records until the agent has said that it has them, one report under way at a time. When the buffer is full
  * new records are dropped: the old ones may be under way, and are those from the start of an outage.
  */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { transport, batchMax, bufferMax, intervalMs, random, onDrop } = options;
+  const { transport, batchMax, bufferMax, intervalMs, random, onDrop, onAnswer } = options;
   let waiting: Waiting[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let sending: Promise<void> | undefined;
@@ -100,6 +113,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const sendReport = async () => {
     clearTimeout(timer);
     timer = undefined;
+    waiting = waiting.filter(({ leftAt }) => Date.now() - (leftAt ?? Infinity) < LEFT_MAX_MS);
     const report = firstReport(waiting, batchMax);
     if (!report.length) return;
     const isRest = report.length < waiting.length;
@@ -109,12 +123,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
     else if (answer.kind === 'taken') gone = answer.upTo ?? gone;
     waiting = waiting.slice(gone);
     failures = gone < report.length ? failures + 1 : 0;
-    // A copy left meanwhile went to the same deaf agent.
-    for (const one of waiting) one.isLeft = false;
-    if (waiting.length) {
-      if (failures) schedule(backoffMs(answer.kind === 'later' ? answer.afterMs : 0));
-      else schedule(isRest ? 0 : intervalMs);
-    }
+    if (failures) {
+      // A copy left meanwhile went to the same deaf agent.
+      for (const one of waiting) one.leftAt = undefined;
+      schedule(backoffMs(answer.kind === 'later' ? answer.afterMs : 0));
+    } else if (waiting.length) schedule(isRest ? 0 : intervalMs);
+    onAnswer();
     const refused = answer.kind === 'taken' ? answer.refused : answer.kind === 'refused' ? gone : 0;
     if (refused && answer.kind !== 'later')
       onDrop({ reason: 'refused', count: refused, message: answer.message });
@@ -134,28 +148,29 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 
   return {
-    add: (text) => {
+    add: (text, leftAt) => {
       const drop = (reason: DropReason) => onDrop({ reason, count: 1 });
       if (isClosed) return drop('closed');
       if (text.length > RECORD_CHARACTERS) return drop('invalid');
       if (waiting.length >= bufferMax) return drop('buffer-full');
-      waiting.push({ text });
+      waiting.push({ text, leftAt });
       // After a failure, and while a report is under way, the next one is on the timetable already.
       if (sending || failures) return;
       if (waiting.length >= batchMax) schedule(0);
       else if (timer === undefined) schedule(intervalMs);
     },
     get waiting() {
-      return waiting.map(({ text }) => text);
+      return waiting;
     },
     flush,
     leave: () => {
       // What is under way too: the browser may cut it off. What arrives twice counts once.
-      let fresh = waiting.filter((one) => !one.isLeft);
+      let fresh = waiting.filter(({ leftAt }) => !leftAt);
       while (fresh.length) {
         const report = firstReport(fresh, batchMax);
         if (!transport.leave(bodyOf(report))) return;
-        for (const one of report) one.isLeft = true;
+        // Where reports fail a copy is likely to, and must be repeated however late.
+        for (const one of report) one.leftAt = failures ? Infinity : Date.now();
         fresh = fresh.slice(report.length);
       }
     },

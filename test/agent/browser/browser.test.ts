@@ -296,6 +296,52 @@ describe('a page that ends', () => {
     await isCounted({ 'web-v5 ok': 2 });
   });
 
+  it('or sleeps reports once, however long that is', async () => {
+    const accepted = () => Number(/accepted_total\{.*\} (\d+)/.exec(agent?.metrics.render() ?? '')?.[1] ?? 0);
+    let sleptMs = 0;
+    const clock = {
+      nowMs: () => Date.now() + sleptMs,
+      monotonicMs: () => performance.now() + sleptMs,
+    };
+    await start({ clock, correctsClock: false });
+    await open({ intervalMs: 600_000 });
+    await run('record', 3);
+    await run('hide');
+    await waitFor('the copies', () => accepted() === 3);
+    sleptMs = 28 * 3_600_000;
+    // With another's report the agent forgets the ids of the day before.
+    const body = JSON.stringify({ result: 'ok', platform: 'other', id: 'x' });
+    await fetch(`http://127.0.0.1:${port}/v1/outcomes`, { method: 'POST', body });
+    await run('passTime', sleptMs);
+    expect(await run('flush')).toBe(true);
+    expect(accepted()).toBe(4);
+  });
+
+  it('and is loaded again after hours does not repeat what the browser took', async () => {
+    await start();
+    await open({ intervalMs: 600_000 });
+    await run('record', 3);
+    await run('hide');
+    await isCounted({ 'web-v5 ok': 3 });
+    await page.reload();
+    await run('passTime', 3_600_000);
+    await open();
+    expect((await run<State>('state')).waiting).toBe(3);
+    expect(await run('flush')).toBe(true);
+    expect(/repeated_total (\d+)/.exec(agent?.metrics.render() ?? '')?.[1] ?? '0').toBe('0');
+  });
+
+  it('without a word, as a tab that is discarded, leaves nothing behind that was acknowledged', async () => {
+    await start();
+    await open({ intervalMs: 600_000 });
+    await run('refuseBeacons');
+    await run('record', 3);
+    await run('hide');
+    expect(await run('stored')).toBe(1);
+    expect(await run('flush')).toBe(true);
+    expect(await run('stored')).toBe(0);
+  });
+
   it('and has several beacons gives each back its own', async () => {
     await open();
     await run('record', 2);

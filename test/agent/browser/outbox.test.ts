@@ -14,19 +14,22 @@ interface Post {
 }
 
 const TAKEN: Answer = { kind: 'taken', refused: 0 };
+const HOUR_MS = 3_600_000;
 
 let posts: Post[];
 let left: unknown[][];
 let leaves: boolean[];
 let drops: Drop[];
+let answered: number;
 let outbox: Outbox;
 
 beforeEach(() => {
-  vi.useFakeTimers({ now: 0 });
+  vi.useFakeTimers({ now: Date.parse('2026-11-23T12:00:00Z') });
   posts = [];
   left = [];
   leaves = [];
   drops = [];
+  answered = 0;
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -39,6 +42,9 @@ function open(options: Partial<OutboxOptions> = {}): void {
     intervalMs: 5_000,
     random: () => 1,
     onDrop: (drop) => drops.push(drop),
+    onAnswer: () => {
+      answered += 1;
+    },
     transport: {
       post: (body) =>
         new Promise((resolve, reject) => {
@@ -65,6 +71,11 @@ function add(...numbers: number[]): void {
 }
 
 const wait = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+const waiting = () => outbox.waiting.map(({ text }) => Number(text));
+
+/** As when a computer is shut: its clock goes on, and nothing runs. */
+const sleep = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 describe('a report', () => {
   it('goes when its oldest record has waited for the interval, and no millisecond before', async () => {
@@ -217,7 +228,7 @@ describe('what is dropped', () => {
     expect(drops).toHaveLength(3);
     await posts[0]?.answer(TAKEN);
     add(12);
-    expect(outbox.waiting).toEqual(['4', '5', '6', '7', '8', '12']);
+    expect(waiting()).toEqual([4, 5, 6, 7, 8, 12]);
   });
 
   it('is a report that would be refused again, and the next one goes', async () => {
@@ -285,6 +296,94 @@ describe('a page that ends', () => {
   });
 });
 
+describe('a record that the browser took', () => {
+  it.each([
+    ['is repeated within the hour', HOUR_MS - 1, 1],
+    ['is not repeated after it, as the agent may have forgotten its id', HOUR_MS, 0],
+  ])('%s', async (_, ms, count) => {
+    open();
+    add(1);
+    outbox.leave();
+    sleep(ms);
+    const flushed = outbox.flush();
+    expect(posts).toHaveLength(count);
+    await posts[0]?.answer(TAKEN);
+    expect(await flushed).toBe(true);
+    expect([waiting(), drops]).toEqual([[], []]);
+  });
+
+  it('and that is not repeated holds nothing up', async () => {
+    open();
+    add(1);
+    outbox.leave();
+    sleep(HOUR_MS);
+    await wait(5_000);
+    expect(posts).toEqual([]);
+    add(2);
+    await wait(5_000);
+    expect(posts.map(({ records }) => records)).toEqual([[2]]);
+  });
+
+  it('is repeated however late when the next report failed: the copy went the same way', async () => {
+    open();
+    add(1);
+    outbox.leave();
+    await wait(5_000);
+    await posts[0]?.answer({ kind: 'later' });
+    sleep(HOUR_MS);
+    await wait(1_000);
+    expect(posts[1]?.records).toEqual([1]);
+  });
+
+  it.each(['the same page', 'the next page'])(
+    'while reports failed is repeated however late, by %s',
+    async (whose) => {
+      open();
+      add(1);
+      await wait(5_000);
+      await posts[0]?.answer({ kind: 'later' });
+      outbox.leave();
+      outbox.leave();
+      expect(left).toEqual([[1]]);
+      sleep(HOUR_MS);
+      if (whose === 'the next page') restore();
+      void outbox.flush();
+      expect(posts[1]?.records).toEqual([1]);
+    },
+  );
+
+  it('is known as such to the next page', async () => {
+    open();
+    add(1);
+    outbox.leave();
+    add(2);
+    sleep(HOUR_MS);
+    restore();
+    void outbox.flush();
+    expect(posts.map(({ records }) => records)).toEqual([[2]]);
+  });
+
+  /** What waits goes through the page's storage to a new outbox. */
+  function restore(): void {
+    const stored = JSON.parse(JSON.stringify(outbox.waiting)) as { text: string; leftAt?: number }[];
+    open();
+    for (const { text, leftAt } of stored) outbox.add(text, leftAt);
+  }
+});
+
+describe('an answer', () => {
+  it('is told of when what waits is without the records that it was about', async () => {
+    open();
+    add(1, 2, 3, 4);
+    await wait(0);
+    expect(answered).toBe(0);
+    await posts[0]?.answer(TAKEN);
+    expect([answered, waiting()]).toEqual([1, [4]]);
+    await posts[1]?.answer({ kind: 'later' });
+    expect([answered, waiting()]).toEqual([2, [4]]);
+  });
+});
+
 describe('flush', () => {
   it('sends all that waits without waiting, and says that it has arrived', async () => {
     open();
@@ -305,7 +404,7 @@ describe('flush', () => {
     const flushed = outbox.flush();
     await posts[1]?.answer({ kind: 'later' });
     expect(await flushed).toBe(false);
-    expect(outbox.waiting).toEqual(['1']);
+    expect(waiting()).toEqual([1]);
   });
 });
 

@@ -114,6 +114,16 @@ const scenarios = {
     beacon.watchTrtc(trtc);
     return trtc.enterRoom(params).then(() => 'entered', failureOf);
   },
+  /** Sets the clock, or stands for the time that the page slept. */
+  passTime(ms: number) {
+    const now = Date.now;
+    Date.now = () => now() + ms;
+  },
+  /** As when the browser takes no more from pages that are left. */
+  refuseBeacons() {
+    navigator.sendBeacon = () => false;
+  },
+  stored: () => sessionStorage.length,
   /** As when another tab is looked at: the page lives on. */
   hide() {
     Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
