@@ -96,6 +96,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let sending: Promise<void> | undefined;
   let failures = 0;
+  /** Until then the agent asked for silence; by a clock that nobody sets. */
+  let silentUntilMs = 0;
   let isClosed = false;
 
   const schedule = (afterMs: number) => {
@@ -106,9 +108,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   };
 
   /** Uniform from the first retry on, so that pages which lost the agent together do not come back together. */
-  const backoffMs = (askedMs = 0) =>
-    Math.min(askedMs, ASKED_MAX_MS) +
-    random() * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failures - 1));
+  const retry = (boundMs: number) =>
+    schedule(Math.max(0, silentUntilMs - performance.now()) + random() * boundMs);
 
   const sendReport = async () => {
     clearTimeout(timer);
@@ -119,14 +120,18 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const isRest = report.length < waiting.length;
     const answer: Answer = await transport.post(bodyOf(report)).catch(() => ({ kind: 'later' }));
     let gone = report.length;
-    if (answer.kind === 'later') gone = 0;
-    else if (answer.kind === 'taken') gone = answer.upTo ?? gone;
+    let askedMs = 0;
+    if (answer.kind === 'later') {
+      gone = 0;
+      askedMs = answer.afterMs ?? 0;
+    } else if (answer.kind === 'taken') gone = answer.upTo ?? gone;
     waiting = waiting.slice(gone);
     failures = gone < report.length ? failures + 1 : 0;
     if (failures) {
       // A copy left meanwhile went to the same deaf agent.
       for (const one of waiting) one.leftAt = undefined;
-      schedule(backoffMs(answer.kind === 'later' ? answer.afterMs : 0));
+      silentUntilMs = performance.now() + Math.min(askedMs, ASKED_MAX_MS);
+      retry(Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (failures - 1)));
     } else if (waiting.length) schedule(isRest ? 0 : intervalMs);
     onAnswer();
     const refused = answer.kind === 'taken' ? answer.refused : answer.kind === 'refused' ? gone : 0;
@@ -175,7 +180,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
     },
     wake: () => {
-      if (failures && !sending) schedule(random() * BACKOFF_BASE_MS);
+      if (failures && !sending) retry(BACKOFF_BASE_MS);
     },
     close: async () => {
       const flushed = flush();

@@ -188,9 +188,28 @@ describe('a report without an answer', () => {
     open();
     add(1);
     await wait(5_000);
-    await posts[0]?.answer({ kind: 'later', afterMs: 600_000 });
+    for (let i = 0; i < 6; i++) {
+      await posts[i]?.answer({ kind: 'later' });
+      await wait(i < 5 ? 32_000 : 0);
+    }
+    expect(posts).toHaveLength(6);
     outbox.wake();
     await wait(1_000);
+    expect(posts).toHaveLength(7);
+  });
+
+  it('but not before the agent asked for it, whatever became of the clock', async () => {
+    open();
+    add(1);
+    await wait(5_000);
+    await posts[0]?.answer({ kind: 'later', afterMs: 30_000 });
+    await wait(10_000);
+    outbox.wake();
+    sleep(-5 * HOUR_MS);
+    outbox.wake();
+    await wait(19_999);
+    expect(posts).toHaveLength(1);
+    await wait(1_001);
     expect(posts).toHaveLength(2);
   });
 
