@@ -171,12 +171,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     leave: () => {
       // What is under way too: the browser may cut it off. What arrives twice counts once.
       let fresh = waiting.filter(({ leftAt }) => !leftAt);
-      while (fresh.length) {
-        const report = firstReport(fresh, batchMax);
-        if (!transport.leave(bodyOf(report))) return;
-        // Where reports fail a copy is likely to, and must be repeated however late.
-        for (const one of report) one.leftAt = failures ? Infinity : Date.now();
-        fresh = fresh.slice(report.length);
+      let recordsMax = batchMax;
+      while (fresh.length && recordsMax) {
+        const report = firstReport(fresh, recordsMax);
+        if (transport.leave(bodyOf(report))) {
+          // Where reports fail a copy is likely to, and must be repeated however late.
+          for (const one of report) one.leftAt = failures ? Infinity : Date.now();
+          fresh = fresh.slice(report.length);
+        } else recordsMax = report.length >> 1;
       }
     },
     wake: () => {

@@ -302,6 +302,20 @@ describe('a page that ends', () => {
     expect(left).toEqual([[1, 2, 3], [4]]);
   });
 
+  it('leaves half of a report that is too much, and half of that, down to one record', () => {
+    open({ batchMax: 8 });
+    add(1, 2, 3, 4, 5, 6, 7, 8);
+    leaves = [false, true, false, true, false, false];
+    outbox.leave();
+    expect(left).toEqual([
+      [1, 2, 3, 4],
+      [5, 6],
+    ]);
+    expect(leaves).toEqual([]);
+    outbox.leave();
+    expect(left.at(-1)).toEqual([7, 8]);
+  });
+
   it('reports again if it lives on, as a copy that was left has no answer', async () => {
     open();
     add(1);
