@@ -17,11 +17,18 @@ export interface WatchOptions extends Labels {
   readonly read?: (error: unknown) => Failure;
 }
 
+/** The part of LiveKit's Room that is used. */
+export interface LiveKitRoom {
+  connect: AnyFunction;
+  on(event: 'connectionStateChanged', listener: (state: string) => void): unknown;
+  off(event: 'connectionStateChanged', listener: (state: string) => void): unknown;
+}
+
 export interface Beacon {
   /** Reports every `enterRoom` of a TRTC object (Web SDK v5). @returns ends it */
   watchTrtc(trtc: { enterRoom: AnyFunction }, labels?: Labels): () => void;
-  /** Reports every `connect` of a LiveKit Room, unless it is connected or about to be. @returns ends it */
-  watchLiveKit(room: { connect: AnyFunction; readonly state?: string }, labels?: Labels): () => void;
+  /** Reports every `connect` of a LiveKit Room that asks its server. @returns ends it */
+  watchLiveKit(room: LiveKitRoom, labels?: Labels): () => void;
   /** @returns the function, which reports each call: failed when it throws or its promise is rejected */
   watch<F extends AnyFunction>(fn: F, options?: WatchOptions): F;
   /** Reports an entry that the application has watched itself. */
@@ -127,16 +134,21 @@ export function createBeacon(options: BeaconOptions): Beacon {
   return {
     watchTrtc: (trtc, labels) => watchOnce(trtc, 'enterRoom', () => begin({ platform: 'web-v5', ...labels })),
     watchLiveKit: (room, labels) => {
-      let isUnderWay = false;
+      let calls = 0;
+      let requests = 0;
+      // Each request begins so, and nothing else does. A call that finds the room connected, or a request under way,
+      // makes none; whether it does is decided behind a lock, when what `disconnect` has to do is done.
+      const hear = (state: string) => {
+        if (state === 'connecting') requests++;
+      };
       return watchOnce(room, 'connect', () => {
-        const { state = 'disconnected' } = room;
-        // Its client answers at once, or with the promise of the call before: no request of its own.
-        if (isUnderWay || state !== 'disconnected') return undefined;
-        isUnderWay = true;
         const ended = begin({ platform: 'livekit', ...labels });
+        // Not for longer than a call: applications remove all listeners now and then.
+        if (!calls++) room.on('connectionStateChanged', hear);
         return (failed) => {
-          isUnderWay = false;
-          ended?.(failed);
+          if (!--calls) room.off('connectionStateChanged', hear);
+          // Those that waited for one request end together, the one that made it first.
+          if (requests && requests--) ended?.(failed);
         };
       });
     },

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentOptions, type RunningAgent, startAgent } from '../../../agent/app.ts';
@@ -204,9 +205,39 @@ describe('connections of LiveKit', () => {
   it('count once for a room, however often it is connected', async () => {
     await start();
     await open();
-    expect(await run('connectLiveKit')).toBe('connected');
+    // And nothing of ours stays with it.
+    expect(await run('connectLiveKit')).toEqual(['connected', 0]);
     await run('flush');
     await isCounted({ 'livekit ok': 1 });
+  });
+
+  it('count each when the application does not wait for the end of the one before', async () => {
+    await start();
+    await open();
+    const connected = Array(4).fill('connected');
+    expect(await run('changeLiveKitRooms')).toEqual(['ConnectionError 1', ...connected]);
+    await run('flush');
+    await isCounted({ 'livekit ok': 4, 'livekit failed customer 3': 1 });
+  });
+
+  it('that its real client gave up for another count, too', async () => {
+    await start();
+    await open();
+    const silent = createServer();
+    const sockets: Duplex[] = [];
+    silent.on('upgrade', (_, socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const silentUrl = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const closedUrl = `ws://127.0.0.1:${await freePort()}`;
+    expect(await run('changeRealLiveKitServers', silentUrl, closedUrl)).toEqual(
+      Array(3).fill('ConnectionError 1'),
+    );
+    for (const socket of sockets) socket.destroy();
+    silent.closeAllConnections();
+    await new Promise((resolve) => silent.close(resolve));
+    await run('flush');
+    await waitFor('two failures', () => peer.totals().failed === 2);
+    expect(counted()).toMatchObject({ 'livekit failed customer 3': 1 });
   });
 
   it('that its real client could not make count with their reason', async () => {

@@ -1,4 +1,4 @@
-import { ConnectionState, Room } from 'livekit-client';
+import { ConnectionError, ConnectionState, Room, RoomEvent } from 'livekit-client';
 import { type Beacon, type BeaconOptions, createBeacon, type Drop } from 'roomwatch/browser';
 import type { TRTC } from 'trtc-sdk-v5';
 import { type ErrorFacts, TrtcStandIn } from './trtc.ts';
@@ -10,23 +10,22 @@ const params = { sdkAppId: 1_400_000_123, userId: 'ann', userSig: 'signed', room
 /** The real SDKs' objects are accepted as they are; this is compiled, not run. */
 export const watchesReal = (trtc: TRTC, room: Room) => [beacon.watchTrtc(trtc), beacon.watchLiveKit(room)];
 
-/** The part of a LiveKit Room that has to do with connecting, and where every attempt goes well. */
-class LiveKitStandIn implements Pick<Room, 'connect' | 'state'> {
-  state = ConnectionState.Disconnected;
-  #connecting: Promise<void> | undefined;
-  connect = async (): Promise<void> => {
-    // The real one waits for a lock, and is still called disconnected meanwhile.
-    await Promise.resolve();
-    if (this.state === ConnectionState.Connected) return;
-    this.#connecting ??= new Promise((resolve) => {
-      this.state = ConnectionState.Connecting;
-      setTimeout(() => {
-        this.state = ConnectionState.Connected;
-        resolve();
-      });
-    });
-    return this.#connecting;
+/** The private parts of the real client that ask a server, or say what one answered. */
+interface RoomInside {
+  attemptConnection(url: string, token: string, options: unknown, abort: AbortController): Promise<void>;
+  setAndEmitConnectionState(state: ConnectionState): void;
+}
+
+/** The real client, whose every attempt goes well after a moment, without a server. */
+function roomWithoutServer(): Room {
+  const room = new Room();
+  const inside = room as unknown as RoomInside;
+  inside.attemptConnection = async (_url, _token, _options, { signal }) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (signal.aborted) throw ConnectionError.cancelled('Connection attempt aborted');
+    inside.setAndEmitConnectionState(ConnectionState.Connected);
   };
+  return room;
 }
 
 function failureOf(thrown: unknown): string {
@@ -79,11 +78,29 @@ const scenarios = {
     await trtc.switchRoom({ roomId: 9_999 });
   },
   async connectLiveKit() {
-    const room = new LiveKitStandIn();
+    const room = roomWithoutServer();
     beacon.watchLiveKit(room);
-    await Promise.all([room.connect(), room.connect()]);
-    await room.connect();
-    return room.state;
+    const connect = () => room.connect('ws://127.0.0.1:1', 'token');
+    await Promise.all([connect(), connect()]);
+    await connect();
+    return [room.state, room.listenerCount(RoomEvent.ConnectionStateChanged)];
+  },
+  /** Goes from room to room without waiting for what it leaves, then connects anew in the middle of a reconnection. */
+  async changeLiveKitRooms() {
+    const room = roomWithoutServer();
+    beacon.watchLiveKit(room);
+    const connect = () => room.connect('ws://127.0.0.1:1', 'token').then(() => 'connected', failureOf);
+    const first = connect();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    void room.disconnect();
+    const seen = await Promise.all([first, connect()]);
+    void room.disconnect();
+    seen.push(await connect());
+    for (const state of [ConnectionState.Reconnecting, ConnectionState.SignalReconnecting]) {
+      room.state = state;
+      seen.push(await connect());
+    }
+    return seen;
   },
   /** A closed beacon lets calls through, and counts them no more. */
   async enterAfterClose() {
@@ -102,6 +119,18 @@ const scenarios = {
     return room
       .connect(url, 'token', { maxRetries: 0, websocketTimeout: 2_000 })
       .then(() => 'connected', failureOf);
+  },
+  /** The real client again, which gives up on a server that is silent and asks another one. */
+  async changeRealLiveKitServers(silent: string, url: string) {
+    const room = new Room();
+    beacon.watchLiveKit(room);
+    const options = { maxRetries: 0, websocketTimeout: 2_000 };
+    const first = room.connect(silent, 'token', options).catch(failureOf);
+    const joined = room.connect(silent, 'token', options).catch(failureOf);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    void room.disconnect();
+    const second = room.connect(url, 'token', options).catch(failureOf);
+    return Promise.all([first, joined, second]);
   },
   /** The real SDK, which ends as the network has it. */
   async enterRealTrtc() {
