@@ -109,7 +109,8 @@ export function createBeacon(options: BeaconOptions): Beacon {
     if (!end) return () => {};
     ends.set(target, end);
     return () => {
-      ends.delete(target);
+      // Called a second time, it is no other's that it ends.
+      if (ends.get(target) === end) ends.delete(target);
       quietly(end);
     };
   };

@@ -163,6 +163,14 @@ describe('entries of TRTC', () => {
     await isCounted({ 'web-v5 ok': 2 });
   });
 
+  it('count once, also when a watching was ended twice', async () => {
+    await start();
+    await open();
+    await run('endTwice');
+    await run('flush');
+    await isCounted({ 'web-v5 ok': 1 });
+  });
+
   it('leave a rejection uncaught that the application does not catch', async () => {
     await start();
     await open();

@@ -59,6 +59,16 @@ const scenarios = {
     await trtc.enterRoom(params);
     return { seen, entered: trtc.entered.length };
   },
+  /** Ends a watching a second time when another one has begun. */
+  async endTwice() {
+    const trtc = new TrtcStandIn();
+    const end = beacon.watchTrtc(trtc);
+    end();
+    beacon.watchTrtc(trtc);
+    end();
+    beacon.watchTrtc(trtc);
+    await trtc.enterRoom(params);
+  },
   async failAfterEntry() {
     const trtc = new TrtcStandIn();
     const errors: string[] = [];
