@@ -3,6 +3,7 @@ import { createKeepsake } from './keepsake.ts';
 import { type BeaconOptions, type Labels, readOptions, type Settings } from './options.ts';
 import { createOutbox, type Drop, type DropReason } from './outbox.ts';
 import type { BrowserOutcome, Failure } from './outcome.ts';
+import { quietly } from './quietly.ts';
 import { createTransport } from './transport.ts';
 import { type AnyFunction, type Ended, watched, watchMethod } from './watched.ts';
 
@@ -52,13 +53,14 @@ const OFF = {} as Settings;
  * dropped.
  */
 export function createBeacon(options: BeaconOptions): Beacon {
-  const { service, region, app, onDrop } = options;
+  const given = options ?? {};
+  const { service, region, app, onDrop } = given;
   const dropped = { 'buffer-full': 0, refused: 0, invalid: 0, closed: 0 };
   const drop = (lost: Drop) => {
     dropped[lost.reason] += lost.count;
     quietly(() => onDrop?.(lost));
   };
-  const settings = quietly(() => readOptions(options, globalThis.location?.href)) ?? OFF;
+  const settings = quietly(() => readOptions(given, globalThis.location?.href)) ?? OFF;
   const transport = createTransport(settings.address);
   const keepsake = createKeepsake(`roomwatch:${settings.address} ${service}`);
   let isKept = false;
@@ -153,7 +155,7 @@ export function createBeacon(options: BeaconOptions): Beacon {
         };
       });
     },
-    watch: (fn, watchOptions = {}) => quietly(() => watched(fn, () => begin(watchOptions))) ?? fn,
+    watch: (fn, watchOptions) => quietly(() => watched(fn, () => begin({ ...watchOptions }))) ?? fn,
     record,
     flush: outbox.flush,
     close: async () => {
@@ -172,14 +174,4 @@ export function createBeacon(options: BeaconOptions): Beacon {
 function readerOf(platform: string): (error: unknown) => Failure {
   if (platform === 'web-v5') return readRtcError;
   return platform === 'livekit' ? readLiveKitError : readError;
-}
-
-/** Runs what may fail: a fault is the window's to hear of, never the application's to catch. */
-function quietly<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    globalThis.reportError?.(error);
-    return undefined;
-  }
 }

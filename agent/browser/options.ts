@@ -35,7 +35,7 @@ const NUMBER_MAX = 1_000_000;
  * @param base  the page's own address, against which a path is read
  * @throws RangeError BEACON_OPTION_INVALID with every fault
  */
-export function readOptions(options: BeaconOptions, base: string | undefined): Settings {
+export function readOptions(options: Partial<BeaconOptions>, base: string | undefined): Settings {
   const { url, intervalMs = 5_000, batchMax = 50, bufferMax = 500 } = options;
   const numbers = { intervalMs, batchMax, bufferMax };
   const faults = Object.entries(numbers)
@@ -48,9 +48,9 @@ export function readOptions(options: BeaconOptions, base: string | undefined): S
   return { address, ...numbers };
 }
 
-function addressOf(url: string, base: string | undefined): URL | undefined {
+function addressOf(url: string | undefined, base: string | undefined): URL | undefined {
   try {
-    const address = new URL(url, base);
+    const address = new URL(url || '//', base);
     return /^https?:$/.test(address.protocol) ? address : undefined;
   } catch {
     return undefined;

@@ -1,33 +1,36 @@
+import { quietly } from './quietly.ts';
+
 /** Any function: every list of parameters accepts `never`. */
 export type AnyFunction = (...args: never[]) => unknown;
 
-/** How a call that began went on; called once. */
-export type Ended = (end: { readonly thrown: unknown } | undefined) => void;
+/** How a call that began went on; called at most once. */
+export type Ended = (end?: { readonly thrown: unknown }) => void;
 
 /**
  * A function that does, returns and throws what `fn` does, and tells how each call ended.
- * @param begin  called before each call; its answer is called at the end, which for a promise is when it settles;
- *               undefined = this call is none of ours. Neither may throw.
+ * @param begin  called before each call; its answer is called at the end, which for a promise is when it settles,
+ *               and for another thenable never;
+ *               undefined = this call is none of ours. What it throws is the window's. The answer may not throw.
  */
 export function watched<F extends AnyFunction>(fn: F, begin: () => Ended | undefined): F {
   return new Proxy(fn, {
     apply(target, self, args) {
-      const ended = begin();
-      if (!ended) return Reflect.apply(target, self, args);
+      const ended = quietly(begin);
       let result: unknown;
       try {
         result = Reflect.apply(target, self, args);
       } catch (thrown) {
-        ended({ thrown });
+        ended?.({ thrown });
         throw thrown;
       }
-      const kept = () => {
-        ended(undefined);
+      if (!ended) return result;
+      if (!isPromise(result)) {
+        // Another thenable may begin its work when its `then` is called, and anew each time.
+        if (!(result as { then?: unknown } | null | undefined)?.then) ended();
         return result;
-      };
-      if (!isThenable(result)) return kept();
+      }
       const fulfilled = (value: unknown) => {
-        ended(undefined);
+        ended();
         return value;
       };
       const rejected = (thrown: unknown) => {
@@ -66,6 +69,7 @@ export function watchMethod<K extends string>(
   };
 }
 
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+/** Also of another frame, and of libraries that put their own in its place. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  return (value as Partial<Promise<unknown>> | null | undefined)?.[Symbol.toStringTag] === 'Promise';
 }

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type AnyFunction, watched, watchMethod } from '../../../agent/browser/watched.ts';
 
@@ -63,6 +64,29 @@ describe('a watched function', () => {
     expect(two.fn()).toBe(later);
     await Promise.all([promise, later]);
     expect([one.ends, two.ends]).toEqual([['ok'], ['ok']]);
+  });
+
+  it('has a thenable that is no promise do its work only when the application wants it, and is not told of', async () => {
+    let runs = 0;
+    const lazy = {
+      // biome-ignore lint/suspicious/noThenProperty: what is tested
+      then(fulfilled: (value: number) => void) {
+        runs += 1;
+        fulfilled(1);
+      },
+    };
+    const { fn, ends } = watch(() => lazy);
+    expect(fn()).toBe(lazy);
+    await Promise.resolve();
+    expect(runs).toBe(0);
+    expect(await fn()).toBe(1);
+    expect([runs, ends]).toEqual([1, []]);
+  });
+
+  it('hears the promises of another page, too', async () => {
+    const { fn, ends } = watch(() => runInNewContext('Promise.resolve(7)') as Promise<number>);
+    expect(await fn()).toBe(7);
+    expect(ends).toEqual(['ok']);
   });
 
   it('is left alone in a call that is none of ours', () => {

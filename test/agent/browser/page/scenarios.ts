@@ -201,6 +201,7 @@ const scenarios = {
     });
     const wrong = createBeacon({ url: 'ftp:// no', bufferMax: 0 });
     wrong.record({ result: 'ok' });
+    for (const none of [undefined, null]) createBeacon(none as never).record({ result: 'ok' });
     beacon.watchTrtc(Object.freeze(new TrtcStandIn()));
     beacon.watchTrtc({} as TrtcStandIn);
     beacon.record({ result: 'ok', code: 1n } as never);
@@ -209,7 +210,17 @@ const scenarios = {
         throw new Error('own fault');
       },
     });
-    return { told, result: await fn(), dropped: wrong.dropped, own: beacon.dropped };
+    const results = [await fn(), await beacon.watch(async () => 'done', null as never)()];
+    const hostile = {
+      get platform(): string {
+        throw new Error('no platform');
+      },
+    };
+    results.push(await beacon.watch(async () => 'done', hostile)());
+    const room = { connect: async () => results.push('connected') };
+    beacon.watchLiveKit(room as never);
+    await room.connect();
+    return { told, results, dropped: wrong.dropped, own: beacon.dropped };
   },
 };
 
