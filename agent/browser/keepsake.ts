@@ -15,8 +15,11 @@ const places = new Set<string>();
 /** @param name  of several with one name each has a place of its own, in the order in which a page makes them */
 export function createKeepsake(name: string): Keepsake {
   let place = name;
-  while (places.has(place)) place += '+';
-  places.add(place);
+  // Where pages are rendered on a server nothing is saved, and beacons are many.
+  if (globalThis.document) {
+    while (places.has(place)) place += '+';
+    places.add(place);
+  }
   const take = () => {
     try {
       const saved: Waiting[] = JSON.parse(sessionStorage.getItem(place) as string);

@@ -94,7 +94,12 @@ createBeacon({ url: '/v1/outcomes', interval: 5 });
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     writeFileSync(
       join(folder, 'server.js'),
-      "import { enter } from './page.js';\nconsole.log(await enter(7));\n",
+      `import { createBeacon } from 'roomwatch/browser';
+import { enter } from './page.js';
+// One for each page that is rendered.
+for (let i = 0; i < 20_000; i++) createBeacon({ url: 'https://agent.example.com/v1/outcomes' });
+console.log(await enter(7));
+`,
     );
     const run = spawnSync(process.execPath, ['server.js'], {
       cwd: folder,
