@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -32,7 +33,7 @@ function* files(folder) {
 
 function newestSourceMs() {
   const alone = ['package.json', 'tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name));
-  const sources = rooms.flatMap((room) => [...files(join(root, room))]);
+  const sources = [...rooms, 'scripts'].flatMap((room) => [...files(join(root, room))]);
   return Math.max(...[...alone, ...sources].map((path) => statSync(path).mtimeMs));
 }
 
@@ -64,6 +65,12 @@ compile('-p', 'tsconfig.build.json');
 // Checked against a browser's types, not Node's; pages load one small file.
 compile('-p', 'agent/browser', '--emitDeclarationOnly');
 await bundleBeacon(join(fresh, 'agent/browser/index.js'));
+// tsc writes './x.js' for './x.ts' in scripts and not in declarations, where TypeScript 4 does not take it.
+for (const path of files(fresh)) {
+  if (!path.endsWith('.d.ts')) continue;
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.replace(/(\bfrom |\bimport\(|\bimport )(['"])(\.[^'"]*)\.ts\2/g, '$1$2$3.js$2'));
+}
 for (const room of rooms) {
   for (const path of files(join(root, room))) {
     if (!assets.test(path) || path.endsWith('tsconfig.json')) continue;

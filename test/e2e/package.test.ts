@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -107,6 +107,17 @@ console.log(await enter(7));
       timeout: 20_000,
     });
     expect(run.stdout, run.stderr).toBe('7\n');
+  });
+
+  it('has declarations of which none names a .ts file: TypeScript 4 refuses that', () => {
+    const declarations = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' }).filter(
+      (path) => path.endsWith('.d.ts'),
+    );
+    expect(declarations).toContain(join('agent', 'browser', 'index.d.ts'));
+    const naming = declarations.filter((path) =>
+      /['"]\.[^'"]*\.ts['"]/.test(readFileSync(join(root, 'dist', path), 'utf8')),
+    );
+    expect(naming).toEqual([]);
   });
 
   it('gives applications the library as roomwatch/agent', () => {
