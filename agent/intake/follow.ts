@@ -61,7 +61,7 @@ const SKIPPED_MAX = 1_000;
  * The position is journalled in the same record as the outcomes read up to it, so that a crash neither skips
  * nor repeats a line. It says what was read by its content: rotation by renaming, by copying and cutting, and
  * compression with gzip are followed, also several times over and while the agent was down, as long as the old
- * files are in the same folder. What is cut and has grown beyond the old position within one poll, beginning
+ * files are in the same folder; so is a copy that takes the place of the file (see `locate`). What is cut and has grown beyond the old position within one poll, beginning
  * alike, is not noticed.
  */
 export function followFile(options: FollowOptions): Follower {
@@ -97,6 +97,13 @@ interface Line {
   readonly text: string | undefined;
   readonly end: { readonly offset: number; readonly crc: number };
 }
+
+/** What is to be read after a file. */
+type Following =
+  | { readonly kind: 'files'; readonly later: readonly Predecessor[] }
+  | { readonly kind: 'copy'; readonly file: OpenFile }
+  /** To be seen once a file is whole. */
+  | { readonly kind: 'unsure' };
 
 class FileReader {
   readonly #options: FollowOptions;
@@ -171,15 +178,19 @@ class FileReader {
     if (current && (await this.#isWhereLeft(current, saved))) return current;
     if (!current && this.#isSearched) return undefined;
     const live = current?.inode;
-    const found = await this.#locate(saved);
+    const found = await this.#locate(saved, true);
     if (this.#signal.aborted) {
-      if (found.kind === 'found') await closeFile(found.file);
+      if ('file' in found) await closeFile(found.file);
       return undefined;
     }
     let file: OpenFile | undefined;
     switch (found.kind) {
       case 'found':
         log.info({ file: found.file.path, offset: saved.offset }, 'going on in a rotated file');
+        file = found.file;
+        break;
+      case 'replaced':
+        log.info({ file: path, offset: saved.offset }, REPLACED);
         file = found.file;
         break;
       case 'damaged':
@@ -200,11 +211,12 @@ class FileReader {
     return false;
   }
 
-  #locate(position: FilePosition): Promise<Whereabouts> {
+  #locate(position: FilePosition, mayBeReplaced: boolean): Promise<Whereabouts> {
     const isSkipped = (one: Predecessor) => this.#skipped.has(keyOf(one));
     return locate(this.#options.path, position, {
       clock: this.#options.clock,
       signal: this.#signal,
+      mayBeReplaced,
       isSkipped,
     });
   }
@@ -244,25 +256,38 @@ class FileReader {
       if (live === undefined || live === file.inode) return true;
       if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
     }
+    const next = await this.#whatFollows(file);
+    if (next.kind === 'copy') return this.#goOnInCopy(file, next.file);
+    // A search that was broken off has found nothing, and the half line may go on in a copy.
+    if (this.#signal.aborted) return true;
     if (file.splitter.halfBytes > 0) {
       log.warn({ file: file.path }, 'the rotated file ends inside a line; its last record may be cut off');
       await this.#takeLines(file, [{ text: file.splitter.rest(), end: file }]);
     }
-    const later = await this.#laterThan(file);
-    if (later) await this.#goOn(later, live);
+    if (next.kind === 'files') await this.#goOn(next.later, live);
     else await this.close();
     return false;
   }
 
-  /** @returns undefined when that is to be seen once a file is whole */
-  async #laterThan(file: OpenFile): Promise<readonly Predecessor[] | undefined> {
-    const beside = await findInFolder(this.#options.path, file.inode);
-    if (beside) return beside.later;
-    // It was compressed or deleted while it was read.
-    const found = await this.#locate(positionOf(file, file));
-    if (found.kind === 'damaged') return undefined;
+  async #whatFollows(file: OpenFile): Promise<Following> {
+    const { path } = this.#options;
+    const beside = await findInFolder(path, file.inode);
+    if (beside) return { kind: 'files', later: beside.later };
+    // It was compressed, deleted or replaced while it was read.
+    const found = await this.#locate(positionOf(file, file), file.path === path);
+    if (found.kind === 'damaged') return { kind: 'unsure' };
+    if (found.kind === 'replaced') return { kind: 'copy', file: found.file };
     if (found.kind === 'found') await closeFile(found.file);
-    return found.later;
+    return { kind: 'files', later: found.later };
+  }
+
+  /** @param copy  that has all that was read of `file`, the half line at its end included */
+  async #goOnInCopy(file: OpenFile, copy: OpenFile): Promise<boolean> {
+    this.#options.log.info({ file: copy.path, offset: copy.offset }, REPLACED);
+    copy.splitter = file.splitter;
+    this.#open(copy);
+    await closeFile(file);
+    return false;
   }
 
   /** Leaves a damaged file, or what is behind its damage. */
@@ -331,6 +356,8 @@ class FileReader {
     if (received.status === 'rejected') this.#faults.report(received.fault, place);
   }
 }
+
+const REPLACED = 'the followed file was replaced by a copy of itself; going on where it was left';
 
 const SKIPPED: Readonly<Record<Damage | 'compression', string>> = {
   broken: 'a rotated file is skipped: it fails its checksum',

@@ -28,6 +28,8 @@ export interface Sibling {
 export type Whereabouts =
   /** A file that holds all that was read, open to go on from there. */
   | { readonly kind: 'found'; readonly file: OpenFile; readonly later: readonly Predecessor[] }
+  /** A copy of the followed file took its name, open to go on from there. */
+  | { readonly kind: 'replaced'; readonly file: OpenFile }
   /** One that may hold it and is damaged, or is still being written. */
   | { readonly kind: 'damaged'; readonly predecessor: Predecessor }
   /** `later` is then what was written since: compressors leave a file its time. */
@@ -36,13 +38,27 @@ export type Whereabouts =
 interface Search {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** False when what was read is known to have another name than the followed file: no copy of it gets that one. */
+  readonly mayBeReplaced: boolean;
   /** Damaged files that are not to be waited for. */
   isSkipped(predecessor: Predecessor): boolean;
 }
 
-/** Finds among the files beside a followed one where a position has gone: by the inode, else by the content. */
+/**
+ * Finds where a position has gone, when the file at `path` is not the one that was read:
+ *
+ * 1. The file that was read is still there under another name: it was rotated, and what has its old name is new,
+ *    however it begins.
+ * 2. A rotated file that was written to since begins with all that was read: it is the old one, compressed or copied.
+ * 3. The file at `path` itself begins with all that was read: a copy took its place, as with `sed -i`, rsync, a
+ *    restored backup, or a folder that was moved to another disk.
+ * 4. It is gone.
+ *
+ * What remains ambiguous in 1: a file replaced by a copy while the old one is kept beside it is taken for rotated, and
+ * read again. In 3: a new file that by chance begins with all of an old one of which nothing is left.
+ */
 export async function locate(path: string, position: FilePosition, search: Search): Promise<Whereabouts> {
-  const { clock, signal, isSkipped } = search;
+  const { clock, signal, isSkipped, mayBeReplaced } = search;
   const { siblings, predecessors } = await lookAround(path);
   const renamed = siblings.find(({ inode }) => inode === position.inode);
   if (renamed && !isCompressed(renamed)) {
@@ -64,6 +80,11 @@ export async function locate(path: string, position: FilePosition, search: Searc
     if (recognised === 'damaged' && isSince && !isSkipped(candidate)) damaged ??= candidate;
   }
   if (damaged) return { kind: 'damaged', predecessor: damaged };
+  if (mayBeReplaced && position.offset > 0) {
+    const file = await openFile(path, clock);
+    if (file && isSameInode(file, position)) await closeFile(file);
+    else if (file && (await recognise(file, position, signal)) === 'same') return { kind: 'replaced', file };
+  }
   return { kind: 'gone', later: predecessors.filter(({ mtimeMs }) => mtimeMs > position.writtenAtMs) };
 }
 

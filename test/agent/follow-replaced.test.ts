@@ -1,0 +1,186 @@
+import { appendFileSync, copyFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RunningAgent, startAgent } from '../../agent/app.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Peer, startPeer } from './peer.ts';
+import { temporaryFolder } from './spool/spool-folder.ts';
+
+let folder: string;
+let spool: string;
+let path: string;
+let peer: Peer;
+let agent: RunningAgent | undefined;
+let skewMs: number;
+let told: string[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'roomwatch-replaced-'));
+  path = join(folder, 'entries.log');
+  // A folder that was made in this very moment does not tell whether births are kept.
+  await sleep(20);
+  writeFileSync(join(folder, 'other'), '');
+  spool = await temporaryFolder();
+  peer = await startPeer();
+  skewMs = 0;
+  told = [];
+});
+
+afterEach(async () => {
+  await stop();
+  await peer.stop();
+  for (const one of [folder, spool]) await rm(one, { recursive: true, force: true });
+});
+
+async function start(): Promise<void> {
+  const tell = (...[, message]: readonly unknown[]) => void told.push(String(message));
+  agent = await startAgent({
+    server: peer.url,
+    token: async () => 'token',
+    spoolDirectory: join(spool, 'spool'),
+    services: ['acme'],
+    follow: [path],
+    // Waiting for a file to rest is by this clock, so that a test need not.
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skewMs },
+    log: { debug: tell, info: tell, warn: tell, error: tell },
+  });
+}
+
+async function stop(): Promise<void> {
+  await agent?.stop(1_000);
+  agent = undefined;
+}
+
+/** One line that counts 10^digit: a sum tells which lines were counted, and how often. */
+function line(digit: number): string {
+  return `${JSON.stringify({ result: 'ok', count: 10 ** digit })}\n`;
+}
+
+/** Lines that tell nothing of when they were written. */
+const alike = (lines: number) => line(0).repeat(lines);
+
+async function counted(sum: number): Promise<void> {
+  // The connection has the same clock, and ends when it hears nothing for half a minute of it.
+  const mostSkewMs = skewMs + 24_000;
+  await waitFor(
+    `${sum} outcomes`,
+    async () => {
+      // What rests has rested long enough.
+      skewMs = Math.min(skewMs + 3_000, mostSkewMs);
+      await agent!.spool.seal();
+      await agent!.flush(1_000);
+      const { ok } = peer.totals();
+      if (ok !== sum) throw new Error(`counted ${ok}`);
+      return true;
+    },
+    { withinMs: 8_000 },
+  );
+}
+
+async function toldOf(part: string): Promise<void> {
+  await waitFor(part, () => {
+    skewMs += 100;
+    return told.some((one) => one.includes(part));
+  });
+}
+
+/** As `cp -p`, `rsync -a` and most editors do: a new file with the content and time of the old one takes its name. */
+function replaceByCopy(file = path): void {
+  const { atime, mtime } = statSync(file);
+  copyFileSync(file, `${file}.new`);
+  utimesSync(`${file}.new`, atime, mtime);
+  renameSync(`${file}.new`, file);
+}
+
+describe('a followed file that was replaced by a copy of itself', () => {
+  it('is gone on with where it was left', async () => {
+    writeFileSync(path, line(0) + line(1));
+    await start();
+    await counted(11);
+    replaceByCopy();
+    await toldOf('replaced by a copy');
+    appendFileSync(path, line(2));
+    await counted(111);
+  });
+
+  it('inside a line is gone on with inside that line', async () => {
+    writeFileSync(path, line(0) + line(1).slice(0, 9));
+    await start();
+    await counted(1);
+    replaceByCopy();
+    await toldOf('replaced by a copy');
+    appendFileSync(path, line(1).slice(9) + line(2));
+    await counted(111);
+  });
+
+  it('is gone on with where it was left after that was done while the agent was down', async () => {
+    writeFileSync(path, line(0) + line(1));
+    await start();
+    await counted(11);
+    await stop();
+    replaceByCopy();
+    appendFileSync(path, line(2));
+    await start();
+    await counted(111);
+    expect(told.filter((one) => one.includes('gone;'))).toEqual([]);
+  });
+});
+
+describe('a new file that begins like the followed one by chance', () => {
+  it('is read from its beginning when the old one was renamed', async () => {
+    writeFileSync(path, alike(3));
+    await start();
+    await counted(3);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, alike(5));
+    await counted(8);
+  });
+
+  it('is read from its beginning when the old one was renamed to any name while the agent was down', async () => {
+    writeFileSync(path, alike(3));
+    await start();
+    await counted(3);
+    await stop();
+    renameSync(path, join(folder, 'set-aside'));
+    await sleep(20);
+    writeFileSync(path, alike(5));
+    await start();
+    await counted(8);
+  });
+
+  it('is read from its beginning when the old one was renamed and compressed while the agent was down', async () => {
+    writeFileSync(path, alike(3));
+    await start();
+    await counted(3);
+    await stop();
+    const { atime, mtime } = statSync(path);
+    writeFileSync(`${path}.1.gz`, gzipSync(alike(3)));
+    // Some compressors keep the time only to the second.
+    const second = new Date(Math.floor(mtime.getTime() / 1_000) * 1_000);
+    utimesSync(`${path}.1.gz`, atime, second);
+    await rm(path);
+    writeFileSync(path, alike(5));
+    await start();
+    await counted(8);
+  });
+
+  it('is read from its beginning after a rotated one was read to its end', async () => {
+    writeFileSync(path, alike(3));
+    await start();
+    await counted(3);
+    await stop();
+    renameSync(path, `${path}.1`);
+    appendFileSync(`${path}.1`, alike(1));
+    writeFileSync(path, alike(5));
+    await start();
+    await toldOf('going on in a rotated file');
+    await waitFor('the rotated file to be read', () => agent!.metrics.total('outcomesAccepted') >= 1);
+    // It goes while the agent waits for more of it.
+    await rm(`${path}.1`);
+    await counted(9);
+  });
+});
