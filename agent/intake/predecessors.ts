@@ -68,7 +68,7 @@ export async function locate(path: string, position: FilePosition, search: Searc
       return { kind: 'found', file, later: laterThan(renamed, predecessors) };
   }
   // Every file begins with nothing: a position at 0 tells no content.
-  const candidates = position.offset === 0 ? [] : likelyFirst(predecessors, position);
+  const candidates = position.offset === 0 ? [] : likelyFirst(predecessors, position, clock.nowMs());
   let damaged: Predecessor | undefined;
   for (const candidate of candidates) {
     const file = await openPredecessor(candidate, clock);
@@ -121,16 +121,25 @@ function laterThan(one: Sibling, predecessors: readonly Predecessor[]): Predeces
 }
 
 /**
- * Contents can be equal up to the position: then it is the oldest of the files that were written to since. Some
- * compressors keep the time only to the second, and a clock that was set back may have made all look older.
+ * Contents can be equal up to the position: then it is the oldest of the files that were written to since. One that was
+ * not is a file that was read to its end earlier. Some compressors keep the time only to the second.
  */
-function likelyFirst(predecessors: readonly Predecessor[], { writtenAtMs }: FilePosition): Predecessor[] {
+function likelyFirst(
+  predecessors: readonly Predecessor[],
+  { writtenAtMs }: FilePosition,
+  nowMs: number,
+): Predecessor[] {
   const secondMs = Math.floor(writtenAtMs / 1_000) * 1_000;
   const readable = predecessors.filter(({ format }) => format !== 'unsupported');
+  // Others cut the last digits.
+  const isSince = ({ mtimeMs }: Predecessor) => mtimeMs >= Math.floor(writtenAtMs);
+  const toSecond = ({ mtimeMs }: Predecessor) => mtimeMs < Math.floor(writtenAtMs) && mtimeMs === secondMs;
+  // A clock that was set back makes all look older.
+  const isOlder = ({ mtimeMs }: Predecessor) => writtenAtMs > nowMs && mtimeMs < secondMs;
   return [
-    ...readable.filter(({ mtimeMs }) => mtimeMs >= writtenAtMs),
-    ...readable.filter(({ mtimeMs }) => mtimeMs < writtenAtMs && mtimeMs >= secondMs).reverse(),
-    ...readable.filter(({ mtimeMs }) => mtimeMs < secondMs).reverse(),
+    ...readable.filter(isSince),
+    ...readable.filter(toSecond).reverse(),
+    ...readable.filter(isOlder).reverse(),
   ];
 }
 

@@ -1,4 +1,12 @@
-import { appendFileSync, copyFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +136,20 @@ describe('a followed file that was replaced by a copy of itself', () => {
     await counted(111);
     expect(told.filter((one) => one.includes('gone;'))).toEqual([]);
   });
+
+  it('together with its predecessors is gone on with where it was left, also if all their lines are alike', async () => {
+    writeFileSync(`${path}.1`, alike(10));
+    utimesSync(`${path}.1`, new Date(Date.now() - 60_000), new Date(Date.now() - 60_000));
+    writeFileSync(path, alike(3));
+    await start();
+    await counted(3);
+    await stop();
+    replaceByCopy();
+    replaceByCopy(`${path}.1`);
+    appendFileSync(path, alike(1));
+    await start();
+    await counted(4);
+  });
 });
 
 describe('a new file that begins like the followed one by chance', () => {
@@ -182,5 +204,50 @@ describe('a new file that begins like the followed one by chance', () => {
     // It goes while the agent waits for more of it.
     await rm(`${path}.1`);
     await counted(9);
+  });
+});
+
+describe('a followed file that is emptied, whose lines are all alike', () => {
+  async function rotatedAndGoneOn(): Promise<void> {
+    writeFileSync(path, alike(10));
+    await start();
+    await counted(10);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, '');
+    await sleep(5);
+    appendFileSync(path, alike(3));
+    await counted(13);
+  }
+
+  it('is not gone on with in a rotated file that was read to its end before', async () => {
+    await rotatedAndGoneOn();
+    truncateSync(path);
+    await toldOf('the file was cut');
+    await sleep(500);
+    appendFileSync(path, alike(1));
+    await counted(14);
+  });
+
+  it('nor when it was emptied while the agent was down', async () => {
+    await rotatedAndGoneOn();
+    await stop();
+    truncateSync(path);
+    await start();
+    await sleep(500);
+    appendFileSync(path, alike(1));
+    await counted(14);
+  });
+
+  it('is gone on with in the copy that was made of it', async () => {
+    await rotatedAndGoneOn();
+    await stop();
+    appendFileSync(path, alike(1));
+    renameSync(`${path}.1`, `${path}.2`);
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+    await start();
+    await counted(14);
+    appendFileSync(path, alike(1));
+    await counted(15);
   });
 });
