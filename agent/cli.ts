@@ -4,12 +4,11 @@ import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { type AgentOptions, STOP_FLUSH_MS, startAgent } from './app.ts';
 import { type CallbackKeyPlaces, readCallbackKey } from './callback-key.ts';
 import { systemClock } from './clock.ts';
-import { COMPRESSED } from './intake/predecessors.ts';
 import { readOutcomeStream } from './intake/stdin.ts';
 import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
 import { loadSettings } from './load-settings.ts';
 import type { Log } from './log.ts';
-import { DEFAULT_LISTEN, DEFAULT_SERVER, isServerUrl, type SettingsFile } from './settings.ts';
+import { DEFAULT_LISTEN, DEFAULT_SERVER, followedFiles, isServerUrl, type SettingsFile } from './settings.ts';
 import { runSimulate } from './simulate/command.ts';
 import { SpoolLockedError } from './spool/lock.ts';
 import { readToken } from './token.ts';
@@ -152,10 +151,11 @@ function readArguments(
   if (values.listen !== undefined && readAddress(values.listen) === undefined) {
     return { ok: false, message: `--listen ${values.listen}: write HOST:PORT, e.g. 127.0.0.1:9471` };
   }
-  const packed = values.follow?.find((path) => COMPRESSED.test(path));
-  if (packed !== undefined) {
-    const advice = 'name the file that grows; to read this one, unpack it into roomwatch-agent --stdin';
-    return { ok: false, message: `--follow ${packed}: ${advice}` };
+  const fault = followedFiles.safeParse(values.follow ?? []).error?.issues[0];
+  if (fault) {
+    // The list itself has no path.
+    const path = values.follow?.[Number(fault.path[0])];
+    return { ok: false, message: `--follow ${path === undefined ? '' : `${path} `}${fault.message}` };
   }
   if (values['host-id'] === '') {
     return { ok: false, message: '--host-id is empty; write a name that no other machine has' };

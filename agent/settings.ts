@@ -3,6 +3,7 @@ import { CAUSES } from '../sla/cause.ts';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { quote } from '../sla/text.ts';
 import { CALLBACK_KEY } from './callback-key.ts';
+import { COMPRESSED } from './intake/predecessors.ts';
 import { SPOOL_DEFAULTS } from './spool/limits.ts';
 
 export const DEFAULT_SERVER = 'ws://127.0.0.1:9470';
@@ -57,6 +58,23 @@ const trtcCallback = z
     error: 'is given beside key; delete one of them',
   });
 
+const FOLLOWED_FILES_MAX = 16;
+
+/** Files to follow, of the configuration or of `--follow`. */
+export const followedFiles = z
+  .array(
+    z
+      .string()
+      .min(1, { error: 'is empty; name the file that grows' })
+      .refine((path) => !COMPRESSED.test(path), {
+        error: 'is compressed; name the file that grows, and unpack this one into roomwatch-agent --stdin',
+      }),
+  )
+  .max(FOLLOWED_FILES_MAX, {
+    error: ({ input }) =>
+      `is given ${(input as readonly string[]).length} files, and the most is ${FOLLOWED_FILES_MAX}; give the rest to another agent with a spool of its own`,
+  });
+
 /** The agent's configuration file as it may be written; see `load-settings.ts` for what needs more than itself. */
 export const settingsSchema = z.strictObject({
   server: server.default(DEFAULT_SERVER).describe('The daemon: ws:// or wss://.'),
@@ -97,9 +115,7 @@ export const settingsSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('Web pages that may report from the browser: https://app.example.org.'),
-  follow: z
-    .array(z.string().min(1))
-    .max(16)
+  follow: followedFiles
     .default([])
     .describe('Files of outcomes, one JSON object a line, read as they grow and across rotation.'),
   trtcCallbacks: z

@@ -77,7 +77,8 @@ describe('the command line', () => {
       [['--listen', 'nowhere'], /--listen nowhere: write HOST:PORT/],
       [['--listen', 'localhost:70000'], /--listen localhost:70000: write HOST:PORT/],
       [['--wait', 'long'], /--wait long: write whole seconds/],
-      [['--follow', 'app.log.1.gz'], /--follow app.log.1.gz: name the file that grows/],
+      [['--follow', 'app.log.1.gz'], /--follow app.log.1.gz is compressed; name the file that grows/],
+      [Array.from({ length: 17 }, (_, i) => `--follow=${i}.log`), /--follow is given 17 files, and the most/],
       [['simulate', '--rate', 'x'], /--rate x: write a number/],
     ] as const;
     for (const [args, message] of faults) {
@@ -94,6 +95,7 @@ describe('the command line', () => {
       'services: [acme, "not a name"]',
       'sevice: acme',
       'spool: { maxBytes: 5 }',
+      'follow: [a.log, z.log.gz]',
     ];
     await writeFile(join(folder, 'agent.yml'), lines.join('\n'));
     const ran = run(['--config', 'agent.yml']);
@@ -102,6 +104,7 @@ describe('the command line', () => {
     expect(ran.err()).toMatch(/agent\.yml:2 services\[1\] is .*a service is 1 to 64 letters/);
     expect(ran.err()).toMatch(/agent\.yml:3 sevice is not a known key/);
     expect(ran.err()).toMatch(/agent\.yml:4 spool\.maxBytes is too small; the least is 1048576/);
+    expect(ran.err()).toMatch(/agent\.yml:5 follow\[1\] is compressed; name the file that grows/);
     const missing = run(['--config', 'nowhere.yml']);
     expect(await missing.code).toBe(2);
     expect(missing.err()).toMatch(/nowhere\.yml cannot be read \(ENOENT\)/);
