@@ -3,7 +3,8 @@ import { type CauseRow, createCauseLookup } from '../sla/causes.ts';
 import type { BackoffSettings } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConnectionSettings } from './connection.ts';
-import { followFile } from './intake/follow.ts';
+import { type Follower, followFile } from './intake/follow.ts';
+import { assertFile } from './intake/followed-file.ts';
 import { type HttpIntake, startHttpIntake } from './intake/http.ts';
 import { type CallbackApp, TrtcCallbacks } from './intake/trtc-callback.ts';
 import { Link } from './link.ts';
@@ -70,6 +71,8 @@ const UNHEALTHY_MS = 30_000;
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const log = options.log ?? silentLog;
   const clock = options.clock ?? systemClock;
+  // Before anything is started, as it is a slip of the configuration.
+  for (const path of options.follow ?? []) await assertFile(path);
   let link: Link | undefined;
   const metrics: AgentMetrics = new AgentMetrics({ version: AGENT_VERSION, gauges: () => gauges() });
   const spool = await Spool.open({
@@ -112,11 +115,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     ...(options.connection === undefined ? {} : { connection: options.connection }),
   });
   const running = link;
+  let followers: readonly Follower[] = [];
 
   const gauges = () => ({
     spoolBatches: spool.lastSealed - spool.acked,
     spoolBytes: spool.bytes,
     spoolOldestTimestampSeconds: (spool.oldestUnackedAtMs ?? 0) / 1_000,
+    followedUnreadBytes: followers.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0),
+    followedFilesOpen: followers.filter(({ isOpen }) => isOpen).length,
     connected: running.isConnected ? 1 : 0,
     clockOffsetSeconds: (running.clockEstimate?.offsetMs ?? 0) / 1_000,
     roundTripSeconds: (running.clockEstimate?.roundTripMs ?? 0) / 1_000,
@@ -164,7 +170,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     throw error;
   }
   // Twice the same file would count each line twice.
-  const followers = [...new Set(options.follow)].map((path) =>
+  followers = [...new Set(options.follow)].map((path) =>
     followFile({ path, receiver, spool, metrics, clock, log }),
   );
   running.start();

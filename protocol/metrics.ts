@@ -262,6 +262,18 @@ export const AGENT_METRICS = {
     ['reason'],
     'Accepted outcomes that had to be given up.',
   ),
+  followedUnreadBytes: metric(
+    'agent_followed_unread_bytes',
+    'gauge',
+    [],
+    'Bytes of followed files, and of rotated ones that come before them, that are not read yet; compressed ones packed.',
+  ),
+  followedFilesOpen: metric(
+    'agent_followed_files_open',
+    'gauge',
+    [],
+    'Followed files that are being read, of those that were named.',
+  ),
   followedFilesSkipped: metric(
     'agent_followed_files_skipped_total',
     'counter',

@@ -10,6 +10,7 @@ import type { FilePosition } from '../spool/intake-record.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Damage } from './content.ts';
 import { FaultLog } from './fault-log.ts';
+import { FollowLog } from './follow-log.ts';
 import {
   CHUNK_BYTES,
   closeFile,
@@ -19,6 +20,8 @@ import {
   openFile,
   positionOf,
   recognise,
+  unfollowable,
+  unreadBytes,
   wasCut,
 } from './followed-file.ts';
 import { TOO_LONG } from './line-splitter.ts';
@@ -44,6 +47,9 @@ export interface FollowOptions {
 }
 
 export interface Follower {
+  readonly isOpen: boolean;
+  /** Of the followed file and those rotated away that come before it, as far as they were seen; see `unreadBytes`. */
+  readonly unreadBytes: number;
   stop(): Promise<void>;
 }
 
@@ -66,18 +72,16 @@ const SKIPPED_MAX = 1_000;
  */
 export function followFile(options: FollowOptions): Follower {
   const stopped = new AbortController();
-  const reader = new FileReader(options, stopped.signal);
+  const told = new FollowLog(options.path, options.log);
+  const reader = new FileReader(options, told, stopped.signal);
   const running = (async () => {
     while (!stopped.signal.aborted) {
       let isIdle = true;
       try {
         isIdle = await reader.step();
       } catch (error) {
-        options.log.error(
-          { file: options.path, error: (error as Error).message },
-          'the file cannot be followed; going on from the last durable line',
-        );
         await reader.close();
+        told.failed(error as Error);
         await pause(RETRY_MS, stopped.signal);
       }
       if (isIdle) await pause(options.pollMs ?? POLL_MS, stopped.signal);
@@ -85,6 +89,12 @@ export function followFile(options: FollowOptions): Follower {
     await reader.close();
   })();
   return {
+    get isOpen() {
+      return reader.isOpen;
+    },
+    get unreadBytes() {
+      return reader.unreadBytes;
+    },
     stop: async () => {
       stopped.abort();
       await running;
@@ -107,6 +117,7 @@ type Following =
 
 class FileReader {
   readonly #options: FollowOptions;
+  readonly #told: FollowLog;
   readonly #signal: AbortSignal;
   readonly #faults: FaultLog;
   #file: OpenFile | undefined;
@@ -119,25 +130,40 @@ class FileReader {
   /** Nothing was found of what was read, nor a file to go on with. */
   #isSearched = false;
   readonly #skipped = new Set<string>();
+  /** Bytes of the files between the open one and the followed one, and of that, if it is not the open one. */
+  #betweenBytes = 0;
+  #liveBytes = 0;
 
-  constructor(options: FollowOptions, signal: AbortSignal) {
+  constructor(options: FollowOptions, told: FollowLog, signal: AbortSignal) {
     this.#options = options;
+    this.#told = told;
     this.#signal = signal;
     this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs());
   }
 
+  get isOpen(): boolean {
+    return this.#file !== undefined;
+  }
+
+  get unreadBytes(): number {
+    return this.#file ? unreadBytes(this.#file) + this.#betweenBytes + this.#liveBytes : 0;
+  }
+
   /** Reads what there is; @returns true when there was nothing */
   async step(): Promise<boolean> {
-    if (!this.#file) this.#open(await this.#resume());
+    if (!this.#file) await this.#openAt(await this.#resume());
     const file = this.#file;
     // A search that was broken off has found nothing.
     if (!file || this.#signal.aborted) return true;
     const { spool, log } = this.#options;
-    if (spool.refusal() !== undefined) return true;
     if (await wasCut(file)) {
       log.warn({ file: file.path }, 'the file was cut; looking for a copy of it');
       await this.close();
       return false;
+    }
+    if (spool.refusal() !== undefined) {
+      await this.#lookAtLive(file);
+      return true;
     }
     const verdict = (await this.#check?.judge(this.#signal)) ?? 'whole';
     if (verdict === 'wait') {
@@ -162,8 +188,16 @@ class FileReader {
     if (file) await closeFile(file);
   }
 
+  async #openAt(file: OpenFile | undefined): Promise<void> {
+    this.#open(file);
+    if (!file) return;
+    if (file.path !== this.#options.path) await this.#lookAtLive(file);
+    this.#told.opened(file.path);
+  }
+
   #open(file: OpenFile | undefined): void {
     this.#file = file;
+    this.#liveBytes = 0;
     this.#check = file?.isCompressed ? new PackedCheck(file, this.#options.clock) : undefined;
     this.#isWaiting = false;
     if (!file) this.#isDamagedBefore = false;
@@ -173,7 +207,9 @@ class FileReader {
   async #resume(): Promise<OpenFile | undefined> {
     const { path, spool, log, clock } = this.#options;
     const saved = spool.position(path);
+    this.#betweenBytes = 0;
     const current = await openFile(path, clock);
+    this.#told.looked({ isThere: current !== undefined });
     if (!saved) return current;
     if (current && (await this.#isWhereLeft(current, saved))) return current;
     if (!current && this.#isSearched) return undefined;
@@ -186,7 +222,8 @@ class FileReader {
     let file: OpenFile | undefined;
     switch (found.kind) {
       case 'found':
-        log.info({ file: found.file.path, offset: saved.offset }, 'going on in a rotated file');
+        this.#told.goingOn(found.file);
+        this.#betweenBytes = sumOfBytes(found.later);
         file = found.file;
         break;
       case 'replaced':
@@ -198,8 +235,8 @@ class FileReader {
         file = await openPredecessor(found.predecessor, clock);
         break;
       case 'gone':
-        log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
         file = await this.#openNext(found.later, live);
+        log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
     }
     this.#isSearched = !file;
     return file;
@@ -228,30 +265,36 @@ class FileReader {
    */
   async #openNext(later: readonly Predecessor[], live: number | undefined): Promise<OpenFile | undefined> {
     const { path, clock } = this.#options;
-    for (const one of later) {
-      if (one.format === 'unsupported') this.#report(one, 'compression');
+    for (const [i, one] of later.entries()) {
+      this.#betweenBytes = sumOfBytes(later.slice(i + 1));
+      if (one.format === 'unsupported') this.#reportSkipped(one, 'compression');
       else if (!this.#skipped.has(keyOf(one))) return openPredecessor(one, clock);
     }
+    this.#betweenBytes = 0;
     const file = await openFile(path, clock);
     if (!file || live === undefined || file.inode === live) return file;
     await closeFile(file);
     return undefined;
   }
 
-  /** @returns undefined when there is none, as between the two steps of a rotation */
-  async #liveInode(): Promise<number | undefined> {
+  /** @returns the followed file's inode; undefined when there is none, as between the two steps of a rotation */
+  async #lookAtLive(file: OpenFile): Promise<number | undefined> {
+    const { path } = this.#options;
     try {
-      return (await stat(this.#options.path)).ino;
+      const { ino, size } = await stat(path);
+      this.#liveBytes = ino === file.inode ? 0 : size;
+      return ino;
     } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw error;
+      if (!isErrno(error, 'ENOENT')) throw unfollowable(path, error);
+      this.#liveBytes = 0;
+      return undefined;
     }
   }
 
   /** At the end of the file: goes on to the next one once this one was renamed and rests. */
   async #turnOver(file: OpenFile): Promise<boolean> {
     const { clock, log } = this.#options;
-    const live = await this.#liveInode();
+    const live = await this.#lookAtLive(file);
     if (!file.isCompressed) {
       if (live === undefined || live === file.inode) return true;
       if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
@@ -292,9 +335,9 @@ class FileReader {
 
   /** Leaves a damaged file, or what is behind its damage. */
   async #skip(file: OpenFile, verdict: 'whole' | Damage): Promise<boolean> {
-    const live = await this.#liveInode();
+    const live = await this.#lookAtLive(file);
     const beside = await findInFolder(this.#options.path, file.inode);
-    if (verdict !== 'whole' && beside) this.#report(beside.self, verdict);
+    if (verdict !== 'whole' && beside) this.#reportSkipped(beside.self, verdict);
     if (verdict === 'whole' || !beside || this.#isDamagedBefore) {
       // It has become whole, or its compressor began anew, or what came after it is to be found by time.
       await this.close();
@@ -307,10 +350,10 @@ class FileReader {
   /** The next file's position takes the place of this one's with its first line. */
   async #goOn(later: readonly Predecessor[], live: number | undefined): Promise<void> {
     await this.close();
-    this.#open(await this.#openNext(later, live));
+    await this.#openAt(await this.#openNext(later, live));
   }
 
-  #report(file: Sibling, reason: Damage | 'compression'): void {
+  #reportSkipped(file: Sibling, reason: Damage | 'compression'): void {
     const key = keyOf(file);
     if (this.#skipped.has(key)) return;
     if (this.#skipped.size >= SKIPPED_MAX) this.#skipped.clear();
@@ -365,6 +408,10 @@ const SKIPPED: Readonly<Record<Damage | 'compression', string>> = {
   compression:
     'a rotated file is skipped: only gzip can be read; unpack it into --stdin, and set compresscmd to gzip',
 };
+
+function sumOfBytes(files: readonly Sibling[]): number {
+  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
 
 /** An inode alone may belong to another file by now. */
 function keyOf({ inode, mtimeMs }: Sibling): string {

@@ -1,3 +1,4 @@
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -19,6 +20,8 @@ export interface OpenFile {
   readonly inode: number;
   /** By the file system's clock; 0 = not known. */
   readonly bornAtMs: number;
+  /** On the disk, when that was last looked at. */
+  sizeBytes: number;
   readonly isCompressed: boolean;
   readonly content: Content;
   /** First bytes of the content, at most HEAD_BYTES. */
@@ -35,7 +38,60 @@ export interface OpenFile {
   writtenAtMs: number;
 }
 
-/** @returns undefined when there is no such file */
+/** A path cannot be followed until somebody does what the message says; no restart is needed then. */
+export class UnfollowableError extends Error {
+  readonly code = 'FILE_UNFOLLOWABLE';
+  readonly path: string;
+
+  constructor(path: string, fault: string, cause?: unknown) {
+    super(`${path} ${fault}`, { cause });
+    this.path = path;
+  }
+}
+
+/** @param error  of the file system, other than that there is no such file */
+export function unfollowable(path: string, error: unknown): UnfollowableError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return new UnfollowableError(
+        path,
+        `cannot be read by this user (${code}); let it read the file and search its folders, e.g. by a group`,
+        error,
+      );
+    case 'ENXIO':
+      return new UnfollowableError(path, NO_FILE.other, error);
+    default:
+      return new UnfollowableError(path, `cannot be opened (${code ?? message}); correct that`, error);
+  }
+}
+
+const NO_FILE = {
+  directory: 'is a directory; name the file in it that grows',
+  fifo: 'is a FIFO; read it with roomwatch-agent --stdin',
+  other: 'is a socket or a device; name a file that grows',
+} as const;
+
+/** @throws UnfollowableError for what is no file; a path that leads nowhere may lead to one later */
+export async function assertFile(path: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  if (info) refuseOthers(path, info);
+}
+
+function refuseOthers(path: string, info: Stats): void {
+  if (info.isFile()) return;
+  const kind = info.isDirectory() ? 'directory' : info.isFIFO() ? 'fifo' : 'other';
+  throw new UnfollowableError(path, NO_FILE[kind]);
+}
+
+/** Opening a FIFO would wait for its writer, and hold one of the four threads of the pool until one comes. */
+const WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/**
+ * @returns undefined when there is no such file
+ * @throws UnfollowableError
+ */
 export async function openFile(
   path: string,
   clock: Clock,
@@ -43,27 +99,34 @@ export async function openFile(
 ): Promise<OpenFile | undefined> {
   let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
+    handle = await open(path, WITHOUT_WAITING);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
+    throw unfollowable(path, error);
+  }
+  try {
+    const info = await handle.stat();
+    refuseOthers(path, info);
+    return {
+      path,
+      handle,
+      inode: info.ino,
+      bornAtMs: (await keepsBirths(dirname(path))) ? info.birthtimeMs : 0,
+      sizeBytes: info.size,
+      isCompressed,
+      content: isCompressed ? new GzipContent(handle) : new PlainContent(handle),
+      head: Buffer.alloc(0),
+      headCrc: undefined,
+      offset: 0,
+      crc: 0,
+      splitter: new LineSplitter(),
+      grewAtMs: clock.monotonicMs(),
+      writtenAtMs: info.mtimeMs,
+    };
+  } catch (error) {
+    await handle.close();
     throw error;
   }
-  const { ino, mtimeMs, birthtimeMs } = await handle.stat();
-  return {
-    path,
-    handle,
-    inode: ino,
-    bornAtMs: (await keepsBirths(dirname(path))) ? birthtimeMs : 0,
-    isCompressed,
-    content: isCompressed ? new GzipContent(handle) : new PlainContent(handle),
-    head: Buffer.alloc(0),
-    headCrc: undefined,
-    offset: 0,
-    crc: 0,
-    splitter: new LineSplitter(),
-    grewAtMs: clock.monotonicMs(),
-    writtenAtMs: mtimeMs,
-  };
 }
 
 /**
@@ -157,10 +220,16 @@ async function crcUpTo(
 export async function wasCut(file: OpenFile): Promise<boolean> {
   if (file.isCompressed) return false;
   const { size, mtimeMs } = await file.handle.stat();
+  file.sizeBytes = size;
   if (size < file.offset) return true;
   file.writtenAtMs = mtimeMs;
   const head = await file.content.read(0, file.head.length);
   return typeof head === 'string' || !head.equals(file.head);
+}
+
+/** Bytes on the disk that are not read yet; all of a compressed file until it is read to its end. */
+export function unreadBytes({ sizeBytes, offset, isCompressed }: OpenFile): number {
+  return isCompressed ? sizeBytes : Math.max(0, sizeBytes - offset);
 }
 
 /** @param end  of a line, and the CRC of the content up to there */

@@ -22,6 +22,7 @@ export interface Sibling {
   readonly name: string;
   readonly path: string;
   readonly inode: number;
+  readonly sizeBytes: number;
   readonly mtimeMs: number;
 }
 
@@ -209,7 +210,8 @@ async function siblingsOf(path: string): Promise<Sibling[]> {
   for (const name of names.slice(0, SIBLINGS_MAX)) {
     const sibling = join(dirname(path), name);
     const info = await stat(sibling).catch(() => undefined);
-    if (info?.isFile()) found.push({ name, path: sibling, inode: info.ino, mtimeMs: info.mtimeMs });
+    if (!info?.isFile()) continue;
+    found.push({ name, path: sibling, inode: info.ino, sizeBytes: info.size, mtimeMs: info.mtimeMs });
   }
   return found;
 }
