@@ -67,8 +67,8 @@ const SKIPPED_MAX = 1_000;
  * The position is journalled in the same record as the outcomes read up to it, so that a crash neither skips
  * nor repeats a line. It says what was read by its content: rotation by renaming, by copying and cutting, and
  * compression with gzip are followed, also several times over and while the agent was down, as long as the old
- * files are in the same folder; so is a copy that takes the place of the file (see `locate`). What is cut and has grown beyond the old position within one poll, beginning
- * alike, is not noticed.
+ * files are in the same folder; so is a copy that takes the place of the file (see `locate`). What is cut and has
+ * grown beyond the old position within one poll, beginning alike, is not noticed.
  */
 export function followFile(options: FollowOptions): Follower {
   const stopped = new AbortController();
