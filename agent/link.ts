@@ -31,6 +31,13 @@ const REIDENTIFY_EVERY_MS = 60_000;
 /** Agents that report a new service together must not come back together. */
 const SOON_SPREAD_MS = 250;
 
+const STOPPED: Ended = {
+  result: 'stopped',
+  message: 'the agent stops',
+  retry: { kind: 'soon' },
+  lastedMs: 0,
+};
+
 /** Keeps one connection to the daemon, for as long as the agent lives. */
 export class Link {
   readonly #options: LinkOptions;
@@ -124,6 +131,8 @@ export class Link {
   async #connect(): Promise<Ended> {
     try {
       const token = await this.#options.token();
+      // Stopped while it was read: nobody is left to close a connection that is made now.
+      if (this.#isStopped) return STOPPED;
       this.#connection = this.#dial(token);
     } catch (error) {
       // No token, or one that no header can hold.

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/app.ts';
+import { systemClock } from '../../agent/clock.ts';
+import { Link } from '../../agent/link.ts';
+import { silentLog } from '../../agent/log.ts';
 import { encodeFrame } from '../../protocol/codec.ts';
 import type { Batch, Skip } from '../../protocol/frame.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -539,6 +542,40 @@ describe('stopping', () => {
     agent.receiver.receive({ result: 'ok', count: 9 }, 'library');
     expect(await agent.stop()).toEqual({ isFlushed: true });
     expect(peer.totals().ok).toBe(9);
+  });
+
+  it('ends, and makes no connection, while the token is being read', async () => {
+    await start();
+    let giveToken: (token: string) => void = () => {};
+    const token = new Promise<string>((resolve) => {
+      giveToken = resolve;
+    });
+    let isAsked = false;
+    const link = new Link({
+      server: peer.url,
+      token: () => {
+        isAsked = true;
+        return token;
+      },
+      agentId: 'edge',
+      spool: agent.spool,
+      clock: systemClock,
+      random: Math.random,
+      correctsClock: true,
+      metrics: agent.metrics,
+      log: silentLog,
+    });
+    await connected();
+    link.start();
+    await waitFor('the token to be asked for', () => isAsked);
+    let isStopped = false;
+    const stopping = link.stop().then(() => {
+      isStopped = true;
+    });
+    giveToken('token');
+    await waitFor('the stop', () => isStopped, { withinMs: 3_000 });
+    await stopping;
+    expect(peer.connections).toHaveLength(1);
   });
 
   it('does not wait longer than told for a daemon that is away, and the next start delivers', async () => {
