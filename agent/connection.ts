@@ -266,17 +266,23 @@ export class Connection {
   /**
    * Another spool used our identity. What both have in common is counted: batches that were here when this
    * process started and that the daemon's number covers. In a live stream also everything ahead of `seq`, as
-   * the daemon takes batches in order.
+   * the daemon takes batches in order. And `seq` itself if it was rebuilt from the journal: the daemon's was sealed
+   * from the same journal when that had more, after a snapshot that the disk was put back to or before damage.
    */
   #conflict(seq: number): void {
     const { spool } = this.#options;
-    const isStreaming = this.#welcomedAtMs !== undefined && seq <= spool.lastSealed;
-    const shared = isStreaming ? seq - 1 : seq > spool.inherited ? spool.inherited : 0;
-    const counted = Math.max(spool.acked, shared);
+    const counted = Math.max(spool.acked, this.#sharedAt(seq));
     this.#end('conflict', `the daemon holds another batch ${seq}; going on under a new identity`, {
       kind: 'reidentify',
       counted,
     });
+  }
+
+  #sharedAt(seq: number): number {
+    const { inherited, rebuiltFrom, lastSealed } = this.#options.spool;
+    if (this.#welcomedAtMs !== undefined && seq <= lastSealed) return seq - 1;
+    if (seq > inherited) return inherited;
+    return seq >= rebuiltFrom ? seq : 0;
   }
 
   #beat(heartbeatMs: number): void {

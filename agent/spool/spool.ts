@@ -71,6 +71,8 @@ export class Spool {
   #frozen: SpoolEntry | undefined;
   /** Seq of the newest batch that came from an earlier process. */
   #inherited: number;
+  /** The batches from here to the inherited one were not found sealed but rebuilt from the journal. */
+  #rebuiltFrom = Number.POSITIVE_INFINITY;
   #clockOffsetMs: number | null = null;
   #acked: number;
   /** Skips that stand for rejected batches until they are acknowledged. */
@@ -150,6 +152,11 @@ export class Spool {
   /** Seq of the newest batch that an earlier process left; see `Connection` on conflicts. */
   get inherited(): number {
     return this.#inherited;
+  }
+
+  /** Lowest seq that this process rebuilt from the journal when it started, beyond `inherited` when none was. */
+  get rebuiltFrom(): number {
+    return this.#rebuiltFrom;
   }
 
   get bytes(): number {
@@ -415,6 +422,7 @@ export class Spool {
       this.#acks.add(0, nowMs);
       this.#rejected.clear();
       this.#inherited = lastSealed;
+      this.#rebuiltFrom = Number.POSITIVE_INFINITY;
       this.#options.on?.sealed?.();
     });
   }
@@ -456,6 +464,7 @@ export class Spool {
   async #begin(): Promise<void> {
     const { batches, journal, recovered, state } = this.#parts;
     const nowMs = this.#options.nowMs();
+    this.#rebuiltFrom = batches.lastSealed + 1;
     if (recovered) {
       for (const repair of await reconcile(batches, recovered, nowMs)) {
         this.#options.on?.repaired?.(repair);
