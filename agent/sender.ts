@@ -36,6 +36,8 @@ export class Sender {
   #credit = 0;
   /** Next seq to send. */
   #next = 1;
+  /** Highest seq that the daemon may hold, as far as was sent since it last said how far it is. */
+  #sentTo = 0;
   /** Last seq of each entry that is sent and not acknowledged. */
   readonly #inFlight: number[] = [];
   /** Outcomes in all batches before `#next`, as far as the last one sent tells. */
@@ -75,8 +77,9 @@ export class Sender {
     const before = spool.acked;
     this.#credit = credit;
     this.#progressAtMs = clock.monotonicMs();
+    if (applied < before || isStart) this.#goBackTo(applied + 1);
     // Ahead of what was sent here: the daemon has counted what an earlier connection sent.
-    if (applied < before || applied >= this.#next || isStart) this.#goTo(applied + 1);
+    else if (applied >= this.#next) this.#goOnFrom(applied + 1);
     while (this.#inFlight.length > 0 && this.#inFlight[0]! <= applied) this.#inFlight.shift();
     spool.acknowledge(applied);
     this.pump();
@@ -86,13 +89,16 @@ export class Sender {
   rewind(from: number): void {
     const { spool } = this.#options;
     if (from - 1 < spool.acked) spool.acknowledge(from - 1);
-    this.#goTo(from);
+    this.#goBackTo(from);
     this.pump();
   }
 
-  /** Everything not acknowledged is sent again after a while. */
+  /**
+   * Everything not acknowledged is sent again after a while. It stays in flight: the store may have it, and a spool
+   * that gave it up meanwhile would call lost what is counted.
+   */
   pause(afterMs: number): void {
-    this.#goTo(this.#options.spool.acked + 1);
+    this.#goOnFrom(this.#options.spool.acked + 1);
     this.#pausedUntilMs = this.#options.clock.monotonicMs() + afterMs;
     this.#pumpLater(afterMs);
   }
@@ -139,7 +145,9 @@ export class Sender {
     this.#inFlight.push(entry.to);
     this.#next = entry.to + 1;
     this.#sentOutcomes = entry.before + entry.outcomes;
-    this.#options.spool.setInFlight(entry.to);
+    // Lower than before when it is sent once more.
+    this.#sentTo = Math.max(this.#sentTo, entry.to);
+    this.#options.spool.setInFlight(this.#sentTo);
   }
 
   #mayGoOn(): boolean {
@@ -190,10 +198,16 @@ export class Sender {
     return false;
   }
 
-  #goTo(seq: number): void {
+  /** The daemon says that it holds nothing from `seq` on, nor will before it is sent again. */
+  #goBackTo(seq: number): void {
+    this.#goOnFrom(seq);
+    this.#sentTo = seq - 1;
+    this.#options.spool.setInFlight(this.#sentTo);
+  }
+
+  #goOnFrom(seq: number): void {
     this.#next = seq;
     this.#sentOutcomes = undefined;
-    this.#options.spool.setInFlight(seq - 1);
     this.#inFlight.length = 0;
     this.#course += 1;
   }

@@ -122,7 +122,12 @@ describe('delivery', () => {
     expect(peer.totals().ok).toBe(40);
   });
 
-  for (const how of ['acknowledged later', 'counted, and the connection cut'] as const) {
+  for (const how of [
+    'acknowledged later',
+    'counted, and the connection cut',
+    'counted, and the connection cut, while the store is then away at every hello',
+    'counted, and the store is away for a while',
+  ] as const) {
     it(`declares lost exactly what the daemon never gets, when a full spool meets batches in flight that are ${how}`, async () => {
       const held: (Batch | Skip)[] = [];
       let isHolding = true;
@@ -132,8 +137,20 @@ describe('delivery', () => {
         held.push(frame);
         if (how === 'acknowledged later') return true;
         take(peer, agent.spool.producerId, frame, { readyState: WebSocket.CLOSED } as WebSocket);
-        if (held.length < peer.credit) return true;
-        peer.refusal = { status: 503 };
+        if (held.length !== peer.credit) return true;
+        if (how === 'counted, and the store is away for a while') {
+          socket.send(encodeFrame({ type: 'nack', kind: 'retry', afterMs: 60_000 }));
+          return true;
+        }
+        if (how === 'counted, and the connection cut') peer.refusal = { status: 503 };
+        else {
+          peer.onHello = (_, greeting) => {
+            // As the daemon does it.
+            greeting.send(encodeFrame({ type: 'nack', kind: 'retry', afterMs: 2_000 }));
+            greeting.close(1013);
+            return true;
+          };
+        }
         socket.terminate();
         return true;
       };
@@ -147,10 +164,14 @@ describe('delivery', () => {
         await agent.spool.commit();
         await agent.spool.seal();
         await agent.spool.tick();
+        // What was in flight has been cut off, and the daemon was asked again, before the spool is full.
+        if (n === 30 && peer.onHello) await waitFor('a second hello', () => peer.hellos.length > 1);
       }
       expect(held.length).toBeGreaterThanOrEqual(peer.credit);
       isHolding = false;
+      peer.onHello = undefined;
       if (how === 'acknowledged later') peer.tell({ type: 'nack', kind: 'rewind', from: 1 });
+      if (how === 'counted, and the store is away for a while') peer.close(1012);
       peer.refusal = undefined;
       await flushed();
       const { ok, lost } = peer.totals();

@@ -46,3 +46,41 @@ it('sends on when the acknowledgement comes in the very step after the last batc
   expect(sent).toEqual([1, 2, 3]);
   sender.stop();
 });
+
+it('calls in flight what it sent until a welcome, an acknowledgement or a rewind tells, also while it sends it again', async () => {
+  for (let n = 1; n <= 5; n++) {
+    await report(spool, n);
+    await spool.seal();
+  }
+  const told: (number | null)[] = [];
+  const setInFlight = spool.setInFlight.bind(spool);
+  spool.setInFlight = (seq) => {
+    told.push(seq);
+    setInFlight(seq);
+  };
+  const sent: number[] = [];
+  const sender = new Sender({
+    spool,
+    clock: systemClock,
+    batchesPerSecond: 500,
+    bufferedBytes: () => 0,
+    gone: () => {},
+    failed: (error) => {
+      throw error;
+    },
+    send: (text) => sent.push((JSON.parse(text) as { seq: number }).seq),
+  });
+  const sentOnce = (...seqs: number[]) => waitFor(`${seqs}`, () => sent.join() === seqs.join());
+  sender.start({ epoch: 1, applied: 0, credit: 3 });
+  await sentOnce(1, 2, 3);
+  sender.pause(10);
+  await sentOnce(1, 2, 3, 1, 2, 3);
+  expect(told).toEqual([0, 1, 2, 3, 3, 3, 3]);
+  // Ahead of what was sent again: of the copies sent before it says nothing.
+  sender.pause(60_000);
+  sender.acknowledge(2, 3);
+  expect(told.at(-1)).toBe(3);
+  sender.rewind(2);
+  expect(told.at(-1)).toBe(1);
+  sender.stop();
+});
