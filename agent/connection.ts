@@ -39,6 +39,8 @@ export interface ConnectionOptions {
   readonly spool: Spool;
   readonly clock: Clock;
   readonly settings: ConnectionSettings;
+  /** Whether a batch was sealed just now. */
+  readonly isLive: (seq: number) => boolean;
   readonly on: ConnectionEvents;
 }
 
@@ -90,6 +92,7 @@ export class Connection {
       spool: options.spool,
       clock: options.clock,
       batchesPerSecond: options.settings.replayBatchesPerSecond,
+      isLive: options.isLive,
       send: (text) => this.#sendText(text),
       bufferedBytes: () => this.#socket.bufferedAmount,
       gone: (gap) => options.on.gone(gap),

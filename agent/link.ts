@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import { type ClockEstimate, correctionMs } from './clock-offset.ts';
 import { CONNECTION, Connection, type ConnectionSettings } from './connection.ts';
 import type { Ended } from './ending.ts';
+import { LiveBatches } from './live-batches.ts';
 import type { Log } from './log.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Spool } from './spool/spool.ts';
@@ -42,6 +43,7 @@ const STOPPED: Ended = {
 export class Link {
   readonly #options: LinkOptions;
   readonly #backoff: Backoff;
+  readonly #liveBatches: LiveBatches;
   #connection: Connection | undefined;
   #estimate: ClockEstimate | undefined;
   #isStopped = false;
@@ -54,6 +56,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.#backoff = new Backoff({ ...BACKOFF, ...options.backoff }, options.random);
+    this.#liveBatches = new LiveBatches(options.spool.lastSealed);
   }
 
   get isConnected(): boolean {
@@ -70,6 +73,7 @@ export class Link {
 
   /** Something was sealed. */
   wake(): void {
+    this.#noteSealed();
     this.#connection?.wake();
   }
 
@@ -153,6 +157,11 @@ export class Link {
       spool,
       clock,
       settings: { ...CONNECTION, ...this.#options.connection },
+      isLive: (seq) => {
+        // A batch may be in the spool a moment before it is told of.
+        this.#noteSealed();
+        return this.#liveBatches.isLive(seq, clock.monotonicMs());
+      },
       on: {
         welcomed: ({ epoch, applied, storeId }) => {
           metrics.count('connects', 1, 'welcomed');
@@ -208,12 +217,18 @@ export class Link {
     const old = spool.producerId;
     try {
       await spool.reidentify(counted);
+      this.#liveBatches.reset(spool.lastSealed);
     } catch (error) {
       log.error({ error: (error as Error).message }, 'the spool could not take a new identity; trying again');
       return this.#backoff.longMs();
     }
     log.warn({ old, new: spool.producerId, counted }, 'the spool goes on under a new identity');
     return this.#backoff.nextMs(0);
+  }
+
+  #noteSealed(): void {
+    const { spool, clock } = this.#options;
+    this.#liveBatches.sealed(spool.lastSealed, clock.monotonicMs());
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -8,13 +8,14 @@ const READ_BYTES = 256 * 1024;
 /** Bytes that may wait in the socket before the sender pauses. */
 const BUFFERED_BYTES = 1024 * 1024;
 const BUFFERED_PAUSE_MS = 20;
-/** What was sealed longer ago than this is backlog, and sent at a limited rate. */
-const LIVE_MS = 5_000;
 
 export interface SenderOptions {
   readonly spool: Spool;
   readonly clock: Clock;
+  /** Of a backlog. */
   readonly batchesPerSecond: number;
+  /** Whether a batch was sealed just now; what was not is backlog. */
+  readonly isLive: (seq: number) => boolean;
   readonly send: (text: string) => void;
   readonly bufferedBytes: () => number;
   /** Batches that the daemon needs are no longer here. */
@@ -184,8 +185,8 @@ export class Sender {
   }
 
   #isAllowed(entry: SpoolEntry): boolean {
-    const { clock, batchesPerSecond } = this.#options;
-    if (clock.nowMs() - entry.sealedAtMs < LIVE_MS) return true;
+    const { clock, batchesPerSecond, isLive } = this.#options;
+    if (isLive(entry.to)) return true;
     const nowMs = clock.monotonicMs();
     const earned = ((nowMs - this.#allowedAtMs) / 1_000) * batchesPerSecond;
     this.#allowance = Math.min(batchesPerSecond, this.#allowance + earned);

@@ -109,16 +109,51 @@ describe('delivery', () => {
     expect(peer.totals().ok).toBe(8);
   });
 
-  it('sends a backlog at a limited rate', async () => {
-    await start({ connection: { replayBatchesPerSecond: 20 }, clock: longAgo(), correctsClock: false });
+  it('sends at a limited rate what an earlier process left, though the clock was set back an hour since', async () => {
     peer.refusal = { status: 503 };
-    peer.close(1012);
+    await start();
     for (let i = 0; i < 40; i++) await batch(1);
+    await agent.stop(0);
+    await start({
+      connection: { replayBatchesPerSecond: 20 },
+      clock: { ...systemClock, nowMs: () => Date.now() - 3_600_000 },
+    });
     peer.refusal = undefined;
     const startedAtMs = performance.now();
     await flushed();
     // Twenty at once, and then twenty a second.
     expect(performance.now() - startedAtMs).toBeGreaterThan(700);
+    expect(peer.totals().ok).toBe(40);
+  });
+
+  it('sends at a limited rate what a new identity sealed anew', async () => {
+    peer.refusal = { status: 503 };
+    await start({ connection: { replayBatchesPerSecond: 20 } });
+    for (let i = 0; i < 40; i++) await batch(1);
+    peer.onHello = (hello, socket) => {
+      if (peer.hellos.length > 1) return false;
+      socket.send(encodeFrame({ type: 'nack', kind: 'conflict', seq: hello.lastSealed }));
+      return true;
+    };
+    peer.refusal = undefined;
+    await connected();
+    const startedAtMs = performance.now();
+    await flushed();
+    expect(performance.now() - startedAtMs).toBeGreaterThan(700);
+    expect(peer.totals().ok).toBe(40);
+  });
+
+  it('sends at once what was sealed just now, however much it is and whatever the clock says', async () => {
+    let aheadMs = 0;
+    peer.refusal = { status: 503 };
+    await start({
+      connection: { replayBatchesPerSecond: 1 },
+      clock: { ...systemClock, nowMs: () => Date.now() + aheadMs },
+    });
+    for (let i = 0; i < 40; i++) await batch(1);
+    aheadMs = 3_600_000;
+    peer.refusal = undefined;
+    expect(await agent.flush(4_000)).toBe(true);
     expect(peer.totals().ok).toBe(40);
   });
 
@@ -203,11 +238,6 @@ describe('delivery', () => {
     expect(peer.totals().ok).toBe(5);
   });
 });
-
-/** A spool clock that is an hour behind, so that everything sealed is backlog. */
-function longAgo() {
-  return { nowMs: () => Date.now() - 3_600_000, monotonicMs: () => performance.now() };
-}
 
 describe('a daemon whose store went back in time', () => {
   /** The store forgets what is above `seq`. */

@@ -29,6 +29,7 @@ it('sends on when the acknowledgement comes in the very step after the last batc
     spool,
     clock: systemClock,
     batchesPerSecond: 500,
+    isLive: () => true,
     bufferedBytes: () => 0,
     gone: () => {},
     failed: (error) => {
@@ -63,6 +64,7 @@ it('calls in flight what it sent until a welcome, an acknowledgement or a rewind
     spool,
     clock: systemClock,
     batchesPerSecond: 500,
+    isLive: () => true,
     bufferedBytes: () => 0,
     gone: () => {},
     failed: (error) => {
