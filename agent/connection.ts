@@ -4,7 +4,7 @@ import { decodeDaemonFrame, encodeFrame } from '../protocol/codec.ts';
 import type { AgentFrame, DaemonFrame, Nack, Welcome } from '../protocol/frame.ts';
 import { LIMITS, SUBPROTOCOL } from '../protocol/limits.ts';
 import type { Clock } from './clock.ts';
-import { ClockOffset, STEP_MS } from './clock-offset.ts';
+import { ClockOffset } from './clock-offset.ts';
 import { type Ended, endingOfClose, endingOfStatus, type Retry } from './ending.ts';
 import { Sender } from './sender.ts';
 import { readBatch } from './spool/batch-record.ts';
@@ -65,11 +65,12 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #socket: WebSocket;
   readonly #sender: Sender;
-  readonly #clockOffset = new ClockOffset();
+  readonly #clockOffset: ClockOffset;
   readonly #timers = new Set<NodeJS.Timeout>();
   #settle: (ended: Ended) => void = () => {};
   #isOver = false;
   #isAnnouncing = false;
+  #isSampling = false;
   #welcomedAtMs: number | undefined;
   #heardAtMs: number;
   #retry: Retry | undefined;
@@ -81,6 +82,7 @@ export class Connection {
       this.#settle = resolve;
     });
     this.#heardAtMs = options.clock.monotonicMs();
+    this.#clockOffset = new ClockOffset(options.clock.nowMs(), options.clock.monotonicMs());
     this.#socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,
@@ -117,6 +119,12 @@ export class Connection {
     this.#later(ANNOUNCE_AFTER_MS, () => {
       this.#end('services-changed', 'a new service reported; saying hello again', { kind: 'soon' });
     });
+  }
+
+  /** Our clock was set: what is known of it is measured anew. */
+  clockWasSet(): void {
+    this.#clockOffset.forget();
+    if (this.isWelcomed && !this.#isSampling) this.#sampleClock();
   }
 
   close(): void {
@@ -225,7 +233,6 @@ export class Connection {
     on.acknowledged(this.#sender.start({ epoch: welcome.epoch, applied, credit: welcome.credit }));
     this.#beat(Math.max(welcome.heartbeatMs, settings.minHeartbeatMs));
     this.#sampleClock();
-    this.#watchClock();
   }
 
   /** Whether the daemon's batch of this number is another one than ours. */
@@ -310,22 +317,10 @@ export class Connection {
 
   /** Eight samples soon, so that the correction is known early. */
   #sampleClock(): void {
-    if (this.#isOver || this.#clockOffset.samples >= 8) return;
+    this.#isSampling = !this.#isOver && this.#clockOffset.samples < 8;
+    if (!this.#isSampling) return;
     this.#send({ type: 'ping', t0: this.#options.clock.nowMs() });
     this.#later(this.#options.settings.clockSampleMs, () => this.#sampleClock());
-  }
-
-  /** A clock that was set is measured at once: until then outcomes are booked by a correction of the old one. */
-  #watchClock(): void {
-    const { clock } = this.#options;
-    const skewMs = () => clock.nowMs() - clock.monotonicMs();
-    let lastMs = skewMs();
-    const watch = setInterval(() => {
-      const nowMs = skewMs();
-      if (Math.abs(nowMs - lastMs) > STEP_MS) this.#send({ type: 'ping', t0: clock.nowMs() });
-      lastMs = nowMs;
-    }, CLOCK_WATCH_MS);
-    this.#timers.add(watch);
   }
 
   #closed(code: number, reason: string): void {
@@ -388,7 +383,6 @@ export class Connection {
 
 /** Answers to batches, which cannot come before the welcome. */
 const STREAM_NACKS: ReadonlySet<Nack['kind']> = new Set(['rewind', 'reject']);
-const CLOCK_WATCH_MS = 1_000;
 const ANNOUNCE_AFTER_MS = 200;
 const CLOSE_WITHIN_MS = 2_000;
 /** Fewer than the 123 bytes of RFC 6455 however they are encoded. */

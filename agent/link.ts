@@ -1,7 +1,7 @@
 import { AGENT_PATH } from '../protocol/limits.ts';
 import { BACKOFF, Backoff, type BackoffSettings } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { type ClockEstimate, correctionMs } from './clock-offset.ts';
+import { type ClockEstimate, correctionMs, StepWatch } from './clock-offset.ts';
 import { CONNECTION, Connection, type ConnectionSettings } from './connection.ts';
 import type { Ended } from './ending.ts';
 import { LiveBatches } from './live-batches.ts';
@@ -32,6 +32,9 @@ const REIDENTIFY_EVERY_MS = 60_000;
 /** Agents that report a new service together must not come back together. */
 const SOON_SPREAD_MS = 250;
 
+/** Until it is noticed that the clock was set, outcomes are booked by the correction of the old one. */
+const CLOCK_WATCH_MS = 250;
+
 const STOPPED: Ended = {
   result: 'stopped',
   message: 'the agent stops',
@@ -45,6 +48,7 @@ export class Link {
   readonly #backoff: Backoff;
   readonly #liveBatches: LiveBatches;
   #connection: Connection | undefined;
+  readonly #stepWatch: StepWatch;
   #estimate: ClockEstimate | undefined;
   #isStopped = false;
   #isWaitingForService = false;
@@ -57,6 +61,7 @@ export class Link {
     this.#options = options;
     this.#backoff = new Backoff({ ...BACKOFF, ...options.backoff }, options.random);
     this.#liveBatches = new LiveBatches(options.spool.lastSealed);
+    this.#stepWatch = new StepWatch(options.clock.nowMs(), options.clock.monotonicMs());
   }
 
   get isConnected(): boolean {
@@ -111,6 +116,13 @@ export class Link {
   }
 
   async #run(): Promise<void> {
+    // Also while the daemon is away: an outage may last, and all of it would be booked by the old clock.
+    const watch = setInterval(() => this.#watchClock(), CLOCK_WATCH_MS);
+    await this.#keepConnected();
+    clearInterval(watch);
+  }
+
+  async #keepConnected(): Promise<void> {
     const { spool, metrics, log } = this.#options;
     while (!this.#isStopped) {
       // A hello names at least one service.
@@ -182,16 +194,36 @@ export class Link {
         },
         spreadTold: (told) => this.#backoff.spreadOver(told),
         clockMeasured: ({ estimate }) => {
-          this.#estimate = estimate;
-          if (!estimate || !this.#options.correctsClock) return;
-          const corrected = correctionMs(estimate, spool.clockOffsetMs);
-          if (corrected !== spool.clockOffsetMs && corrected !== 0) {
-            log.warn({ offsetMs: corrected }, 'this clock is off; outcomes are corrected by the offset');
-          }
-          spool.clockOffsetMs = corrected;
+          // Before a sample of the clock that was just set is taken for one of the old.
+          this.#watchClock();
+          if (estimate) this.#believe(estimate);
         },
       },
     });
+  }
+
+  #believe(estimate: ClockEstimate): void {
+    const { spool, correctsClock, log } = this.#options;
+    this.#estimate = estimate;
+    if (!correctsClock) return;
+    const corrected = correctionMs(estimate, spool.clockOffsetMs);
+    if (corrected !== spool.clockOffsetMs && corrected !== 0) {
+      log.warn({ offsetMs: corrected }, 'this clock is off; outcomes are corrected by the offset');
+    }
+    spool.clockOffsetMs = corrected;
+  }
+
+  /** What a clock was set by is known at once and without the daemon, which then measures it anew. */
+  #watchClock(): void {
+    const { clock, log } = this.#options;
+    const stepMs = this.#stepWatch.look(clock.nowMs(), clock.monotonicMs());
+    if (stepMs === 0) return;
+    log.warn({ stepMs: Math.round(stepMs) }, 'this clock was set');
+    if (this.#estimate) {
+      const { offsetMs, roundTripMs } = this.#estimate;
+      this.#believe({ offsetMs: offsetMs - stepMs, roundTripMs });
+    }
+    this.#connection?.clockWasSet();
   }
 
   async #waitAfter({ retry, lastedMs }: Ended): Promise<number> {

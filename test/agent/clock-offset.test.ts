@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClockOffset, correctionMs } from '../../agent/clock-offset.ts';
+import { ClockOffset, correctionMs, StepWatch } from '../../agent/clock-offset.ts';
 
 /** An exchange with a daemon whose clock is `offsetMs` ahead, over ways of different length. */
 function exchange(
@@ -19,7 +19,7 @@ describe('the offset', () => {
         fc.nat(5_000),
         fc.nat(5_000),
         (offsetMs, thereMs, backMs) => {
-          const clock = new ClockOffset();
+          const clock = new ClockOffset(1e12, 0);
           clock.add(exchange(1e12, { offsetMs, thereMs, backMs }), thereMs + backMs);
           const { estimate } = clock;
           expect(Math.abs(estimate!.offsetMs - offsetMs)).toBeLessThanOrEqual(estimate!.roundTripMs / 2);
@@ -29,7 +29,7 @@ describe('the offset', () => {
   });
 
   it('is taken from the quickest of the last eight exchanges', () => {
-    const clock = new ClockOffset();
+    const clock = new ClockOffset(1e12, 0);
     const add = (atMs: number, thereMs: number, backMs: number) =>
       clock.add(exchange(1e12 + atMs, { offsetMs: 0, thereMs, backMs }), atMs + thereMs + backMs);
     add(0, 1, 1);
@@ -39,17 +39,47 @@ describe('the offset', () => {
     expect(clock.estimate).toEqual({ offsetMs: 200, roundTripMs: 400 });
   });
 
-  it('forgets what it measured when our own clock was set', () => {
-    const clock = new ClockOffset();
-    clock.add(exchange(1e12, { offsetMs: 3_600_000, thereMs: 1, backMs: 1 }), 2);
-    clock.add(exchange(1e12 + 3_601_000, { offsetMs: 0, thereMs: 50, backMs: 50 }), 1_102);
-    expect(clock.estimate).toEqual({ offsetMs: 0, roundTripMs: 100 });
+  it('forgets what it measured when our own clock was set, and does not believe an answer that spans that', () => {
+    for (const setByMs of [3_600_000, -3_600_000]) {
+      const clock = new ClockOffset(1e12, 0);
+      clock.add(exchange(1e12, { offsetMs: 3_600_000, thereMs: 1, backMs: 1 }), 2);
+      const asked = exchange(1e12 + 1_000, { offsetMs: 3_600_000, thereMs: 50, backMs: 50 });
+      clock.add({ ...asked, t3: asked.t3 + setByMs }, 1_100);
+      expect(clock.estimate).toBeUndefined();
+      const offsetMs = 3_600_000 - setByMs;
+      clock.add(exchange(1e12 + 2_000 + setByMs, { offsetMs, thereMs: 60, backMs: 60 }), 2_120);
+      expect(clock.estimate).toEqual({ offsetMs, roundTripMs: 120 });
+    }
+  });
+
+  it('does not believe the first answer either when our clock was set since the question', () => {
+    const clock = new ClockOffset(1e12, 0);
+    const asked = exchange(1e12, { offsetMs: 0, thereMs: 1, backMs: 1 });
+    clock.add({ ...asked, t3: asked.t3 + 3_600_000 }, 2);
+    expect(clock.estimate).toBeUndefined();
   });
 
   it('does not believe an answer from before the question', () => {
-    const clock = new ClockOffset();
+    const clock = new ClockOffset(1_000, 0);
     clock.add({ t0: 1_000, t1: 500, t2: 500, t3: 900 }, 0);
     expect(clock.estimate).toBeUndefined();
+  });
+});
+
+describe('a clock that is set', () => {
+  it('is noticed beyond half a second, in either direction, once', () => {
+    for (const sign of [1, -1]) {
+      const watch = new StepWatch(1e12, 0);
+      expect(watch.look(1e12 + 1_000 + sign * 500, 1_000)).toBe(0);
+      expect(watch.look(1e12 + 2_000 + sign * 501, 2_000)).toBe(sign * 501);
+      expect(watch.look(1e12 + 3_000 + sign * 501, 3_000)).toBe(0);
+    }
+  });
+
+  it('is noticed also when it is set in little steps, by their sum', () => {
+    const watch = new StepWatch(1e12, 0);
+    expect(watch.look(1e12 + 1_300, 1_000)).toBe(0);
+    expect(watch.look(1e12 + 2_600, 2_000)).toBe(600);
   });
 });
 
