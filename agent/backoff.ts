@@ -61,6 +61,16 @@ export class Backoff {
     return leftMs + this.#place * this.#roundMs;
   }
 
+  /**
+   * When nothing is wrong and all agents may come back in the same instant, as after a service that is new to all of
+   * them: the first round. What fails then goes on from there.
+   */
+  firstMs(): number {
+    this.#place = this.#random();
+    this.#roundMs = this.#baseMs;
+    return this.#place * this.#roundMs;
+  }
+
   /** After what will not mend by itself soon. */
   longMs(): number {
     return this.#settings.longMs * (1 + this.#random() / 4);

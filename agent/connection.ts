@@ -114,6 +114,8 @@ export class Connection {
 
   /** Ends the connection so that the next hello names all services. */
   announceServices(): void {
+    // Not greeted yet: the hello will name it.
+    if (this.#socket.readyState === WebSocket.CONNECTING) return;
     this.#isAnnouncing = true;
     this.#sender.stop();
     this.#later(ANNOUNCE_AFTER_MS, () => {

@@ -13,6 +13,7 @@ export interface Ended {
 }
 
 export type Retry =
+  /** Nothing is wrong. */
   | { readonly kind: 'soon' }
   | { readonly kind: 'backoff' }
   /** It will not mend by itself soon. */

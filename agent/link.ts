@@ -29,8 +29,6 @@ export interface LinkOptions {
 
 /** A second change of identity follows the first no sooner. */
 const REIDENTIFY_EVERY_MS = 60_000;
-/** Agents that report a new service together must not come back together. */
-const SOON_SPREAD_MS = 250;
 
 /** Until it is noticed that the clock was set, outcomes are booked by the correction of the old one. */
 const CLOCK_WATCH_MS = 250;
@@ -229,7 +227,7 @@ export class Link {
   async #waitAfter({ retry, lastedMs }: Ended): Promise<number> {
     switch (retry.kind) {
       case 'soon':
-        return this.#options.random() * SOON_SPREAD_MS;
+        return this.#backoff.firstMs();
       case 'backoff':
         return this.#backoff.nextMs(lastedMs);
       case 'long':

@@ -29,6 +29,13 @@ describe('the wait before a connection', () => {
     expect(backoff.nextMs(0)).toBe(30_000);
   });
 
+  it('is a place in the first round when nothing is wrong, however often that is, and the rounds then go on from it', () => {
+    const backoff = new Backoff(BACKOFF, () => 0.5);
+    backoff.spreadOver({ spreadMs: 20_000, lastedMs: 0 });
+    for (let i = 0; i < 5; i++) expect(backoff.firstMs()).toBe(10_000);
+    expect(backoff.nextMs(0)).toBe(10_000 + 20_000);
+  });
+
   it('is lengthened by any daemon, and shortened only by one that has been there for a minute', () => {
     const firstRound = (...told: { spreadMs: number; lastedMs: number }[]) => {
       const backoff = new Backoff(BACKOFF, () => 0.5);
@@ -78,6 +85,20 @@ describe('two thousand agents that lose their daemon in the same instant', () =>
     }
     return [...bySecond].map((n) => n ?? 0);
   }
+
+  it('come back spread as evenly when all of them say hello anew, for a service that is new to all', () => {
+    for (const seed of SEEDS) {
+      const random = seededRandom(seed);
+      const bySecond: number[] = [];
+      for (let agent = 0; agent < AGENTS; agent++) {
+        const backoff = new Backoff(BACKOFF, random.next);
+        backoff.spreadOver({ spreadMs: SPREAD_MS, lastedMs: 0 });
+        const second = Math.floor(backoff.firstMs() / 1_000);
+        bySecond[second] = (bySecond[second] ?? 0) + 1;
+      }
+      expect(Math.max(...[...bySecond].map((n) => n ?? 0)), `seed ${seed}`).toBeLessThanOrEqual(AGENTS / 10);
+    }
+  });
 
   it('are spread as well when it goes down again and again before it was there for a minute', () => {
     for (const seed of SEEDS) {

@@ -526,6 +526,37 @@ describe('a connection that fails', () => {
     expect(peer.connections[1]! - closedAtMs).toBeLessThan(1_900);
   });
 
+  it('comes back within that time, too, when it only says hello anew for a service that is new', async () => {
+    await start({ random: () => 0.5, backoff: { ...FAST, maxMs: 60_000 } });
+    await connected();
+    peer.tell({ type: 'ping', t0: 1, spreadMs: 2_000 });
+    await waitFor('the answer', () => peer.pongs > 0);
+    const reportedAtMs = Date.now();
+    await batch(1, 'globex');
+    await waitFor('another connection', () => peer.connections.length === 2);
+    expect(peer.connections[1]! - reportedAtMs).toBeGreaterThanOrEqual(950);
+    expect(peer.connections[1]! - reportedAtMs).toBeLessThan(2_100);
+    await flushed();
+  });
+
+  it('that is just being made names a service that is new, and is not made again for it', async () => {
+    peer.refusal = { status: 503 };
+    await start({
+      token: async () => {
+        if (peer.connections.length > 0) {
+          peer.refusal = undefined;
+          // After the dial, and before its first answer can have been read.
+          setImmediate(() => agent.receiver.receive({ service: 'globex', result: 'ok' }, 'library'));
+        }
+        return 'token';
+      },
+    });
+    await waitFor('the service', () => agent.services.length === 2);
+    await batch(1, 'globex');
+    await flushed();
+    expect(peer.hellos.map(({ services }) => services)).toEqual([['acme', 'globex']]);
+  });
+
   it('is given up when there is no welcome', async () => {
     peer.onHello = () => peer.hellos.length === 1;
     await start({ connection: { welcomeWithinMs: 200 } });
