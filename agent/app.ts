@@ -3,6 +3,7 @@ import { type CauseRow, createCauseLookup } from '../sla/causes.ts';
 import type { BackoffSettings } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConnectionSettings } from './connection.ts';
+import { ForbiddenServices } from './forbidden-services.ts';
 import { type Follower, followFile } from './intake/follow.ts';
 import { assertFile } from './intake/followed-file.ts';
 import { type HttpIntake, startHttpIntake } from './intake/http.ts';
@@ -54,6 +55,8 @@ export interface RunningAgent {
   readonly receiver: Receiver;
   readonly spool: Spool;
   readonly metrics: AgentMetrics;
+  /** Of the services reported here those that the token does not cover. */
+  readonly forbidden: ForbiddenServices;
   readonly isConnected: boolean;
   /** @returns whether the daemon acknowledged everything that was sealed in time */
   flush(withinMs: number): Promise<boolean>;
@@ -73,6 +76,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const clock = options.clock ?? systemClock;
   // Before anything is started, as it is a slip of the configuration.
   for (const path of options.follow ?? []) await assertFile(path);
+  const forbidden = new ForbiddenServices();
   let link: Link | undefined;
   const metrics: AgentMetrics = new AgentMetrics({ version: AGENT_VERSION, gauges: () => gauges() });
   const spool = await Spool.open({
@@ -105,6 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     token: options.token,
     agentId: options.agentId ?? hostname(),
     spool,
+    forbidden,
     // A simulated clock is right by definition; any other is measured against the daemon's.
     clock: options.correctsClock === false ? systemClock : clock,
     random: options.random ?? Math.random,
@@ -124,6 +129,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     followedUnreadBytes: followers.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0),
     followedFilesOpen: followers.filter(({ isOpen }) => isOpen).length,
     connected: running.isConnected ? 1 : 0,
+    servicesForbidden: forbidden.size,
     clockOffsetSeconds: (running.clockEstimate?.offsetMs ?? 0) / 1_000,
     roundTripSeconds: (running.clockEstimate?.roundTripMs ?? 0) / 1_000,
   });
@@ -135,6 +141,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     lookup: createCauseLookup(options.causes),
     clock,
     metrics,
+    forbidden,
     ...(service === undefined ? {} : { service }),
   });
 
@@ -144,7 +151,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   try {
     if (options.listen) {
       const apps = options.trtcCallbacks ?? [];
-      if (apps.length > 0) callbacks = await TrtcCallbacks.open({ apps, spool, clock, metrics, log });
+      if (apps.length > 0)
+        callbacks = await TrtcCallbacks.open({ apps, spool, forbidden, clock, metrics, log });
       http = await startHttpIntake({
         ...options.listen,
         origins: options.origins ?? [],
@@ -160,6 +168,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
             status: ticker.failingForMs() < UNHEALTHY_MS ? 'ok' : 'spool-failing',
             connected: running.isConnected,
             waitingBatches: spool.lastSealed - spool.acked,
+            ...(forbidden.size > 0 && { forbiddenServices: forbidden.list }),
           },
         }),
       });
@@ -183,6 +192,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     receiver,
     spool,
     metrics,
+    forbidden,
     get isConnected() {
       return running.isConnected;
     },

@@ -96,6 +96,9 @@ class EmbeddedAgent implements Agent {
       lookup: createCauseLookup(options.agent?.causes),
       service: options.agent?.defaultService ?? options.services[0],
       clockOffset: () => this.#agent?.spool.clockOffsetMs ?? null,
+      // One that is not taken is refused record by record, by the agent.
+      admits: (service) => this.#agent?.forbidden.has(service) !== true,
+      admission: () => this.#agent?.forbidden.revision ?? 0,
     });
     this.#drain();
   }

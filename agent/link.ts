@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import { type ClockEstimate, correctionMs, StepWatch } from './clock-offset.ts';
 import { CONNECTION, Connection, type ConnectionSettings } from './connection.ts';
 import type { Ended } from './ending.ts';
+import type { ForbiddenServices } from './forbidden-services.ts';
 import { LiveBatches } from './live-batches.ts';
 import type { Log } from './log.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -16,6 +17,8 @@ export interface LinkOptions {
   readonly token: () => Promise<string>;
   readonly agentId: string;
   readonly spool: Spool;
+  /** Told of by each welcome. */
+  readonly forbidden: ForbiddenServices;
   readonly clock: Clock;
   /** uniform in [0, 1) */
   readonly random: () => number;
@@ -173,9 +176,10 @@ export class Link {
         return this.#liveBatches.isLive(seq, clock.monotonicMs());
       },
       on: {
-        welcomed: ({ epoch, applied, storeId }) => {
+        welcomed: ({ epoch, applied, storeId, refused }) => {
           metrics.count('connects', 1, 'welcomed');
           log.info({ epoch, applied, storeId, lastSealed: spool.lastSealed }, 'connected');
+          this.#noteForbidden(refused ?? []);
         },
         acknowledged: (batches) => {
           if (batches > 0) metrics.count('batchesAcknowledged', batches);
@@ -254,6 +258,18 @@ export class Link {
     }
     log.warn({ old, new: spool.producerId, counted }, 'the spool goes on under a new identity');
     return this.#backoff.nextMs(0);
+  }
+
+  #noteForbidden(services: readonly string[]): void {
+    const { forbidden, log } = this.#options;
+    const { added, ended } = forbidden.replace(services);
+    if (added.length > 0) {
+      log.error(
+        { services: added },
+        'the token does not cover these services, and what is reported for them is refused: correct the names where they are reported, or add them to the token in the daemon’s configuration',
+      );
+    }
+    if (ended.length > 0) log.info({ services: ended }, 'outcomes of these services are taken again');
   }
 
   #noteSealed(): void {

@@ -2,6 +2,7 @@ import type { Cell } from '../protocol/frame.ts';
 import type { CauseLookup } from '../sla/causes.ts';
 import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText } from '../sla/outcome.ts';
 import type { Clock } from './clock.ts';
+import type { ForbiddenServices } from './forbidden-services.ts';
 import { Fold } from './intake/fold.ts';
 import { outcomeLabels } from './labels.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -16,6 +17,7 @@ export interface ReceiverOptions {
   readonly lookup: CauseLookup;
   readonly clock: Clock;
   readonly metrics: AgentMetrics;
+  readonly forbidden: ForbiddenServices;
   /** For records that name no service. */
   readonly service?: string;
 }
@@ -29,7 +31,7 @@ export type Received =
   | { readonly status: 'rejected'; readonly fault: ReceiveFault };
 
 export interface ReceiveFault extends Omit<OutcomeFault, 'code'> {
-  readonly code: OutcomeFault['code'] | 'OUTCOME_TOO_MANY_SERVICES';
+  readonly code: OutcomeFault['code'] | 'OUTCOME_TOO_MANY_SERVICES' | 'OUTCOME_SERVICE_FORBIDDEN';
 }
 
 /** Takes records from any way in: reads each, finds its cause and hands it to the spool. */
@@ -55,17 +57,21 @@ export class Receiver {
 
   /** Folds what is then given to `receiveCell`, by the same rules as the other ways. */
   newFold(): Fold {
-    const { lookup, service, spool } = this.#options;
+    const { lookup, service, spool, forbidden } = this.#options;
     return new Fold({
       lookup,
       service,
       clockOffset: () => spool.clockOffsetMs,
       // So that one which is not taken is refused record by record.
-      admits: (one) => spool.admits(one),
+      admits: (one) => !forbidden.has(one) && spool.admits(one),
+      admission: () => forbidden.revision,
     });
   }
 
-  /** Outcomes [from, to) whose labels a fold knows, and whose ids were hashed where they were read. */
+  /**
+   * Outcomes [from, to) whose labels a fold knows, and whose ids were hashed where they were read. Their services are
+   * those that the fold admitted.
+   */
   receiveHashed(outcomes: HashedOutcomes, { from, to }: { from: number; to: number }, source: Source): void {
     const { spool, metrics } = this.#options;
     const { accepted, repeated } = spool.acceptHashed(outcomes, from, to);
@@ -75,7 +81,8 @@ export class Receiver {
 
   /** Outcomes that were folded already; see `Fold`. */
   receiveCell(cell: Cell, clockOffsetMs: number | null, source: Source): Received {
-    const acceptance = this.#options.spool.acceptCell(cell, clockOffsetMs);
+    const { spool, forbidden } = this.#options;
+    const acceptance = forbidden.has(cell.service) ? 'forbidden' : spool.acceptCell(cell, clockOffsetMs);
     return this.#answer(acceptance, cell.service, cell.n, source);
   }
 
@@ -86,17 +93,20 @@ export class Receiver {
   }
 
   #take(parsed: ParsedOutcome, source: Source): Received {
-    const { spool, lookup, metrics } = this.#options;
+    const { spool, lookup, metrics, forbidden } = this.#options;
     if (!parsed.ok) {
       metrics.count('outcomesRejected', 1, parsed.fault.code);
       return { status: 'rejected', fault: parsed.fault };
     }
     const { outcome } = parsed;
     const cell = { ...outcomeLabels(outcome, lookup), n: outcome.count };
-    return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell.service, cell.n, source);
+    const acceptance = forbidden.has(cell.service)
+      ? 'forbidden'
+      : spool.accept(cell, outcome.startedAtMs, outcome.id);
+    return this.#answer(acceptance, cell.service, cell.n, source);
   }
 
-  #answer(acceptance: Acceptance, service: string, n: number, source: Source): Received {
+  #answer(acceptance: Acceptance | 'forbidden', service: string, n: number, source: Source): Received {
     const { metrics } = this.#options;
     switch (acceptance) {
       case 'accepted':
@@ -105,15 +115,23 @@ export class Receiver {
       case 'repeated':
         metrics.count('outcomesRepeated', n);
         return { status: 'repeated' };
-      case 'too-many-services': {
-        const fault: ReceiveFault = {
+      case 'too-many-services':
+        return this.#refuse({
           code: 'OUTCOME_TOO_MANY_SERVICES',
           field: 'service',
           message: `service ${service}: the agent has all the services it can report for; use another agent`,
-        };
-        metrics.count('outcomesRejected', 1, fault.code);
-        return { status: 'rejected', fault };
-      }
+        });
+      case 'forbidden':
+        return this.#refuse({
+          code: 'OUTCOME_SERVICE_FORBIDDEN',
+          field: 'service',
+          message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
+        });
     }
+  }
+
+  #refuse(fault: ReceiveFault): Received {
+    this.#options.metrics.count('outcomesRejected', 1, fault.code);
+    return { status: 'rejected', fault };
   }
 }

@@ -8,7 +8,11 @@ export const CLOSE_CODES = {
   restart: { code: 1012, retry: 'backoff', meaning: 'the daemon is restarting' },
   overload: { code: 1013, retry: 'backoff', meaning: 'the daemon cannot take more' },
   badFrame: { code: 4400, retry: 'minute', meaning: 'a frame was not valid; the reason says which field' },
-  forbidden: { code: 4403, retry: 'minute', meaning: 'the token does not cover a service of the agent' },
+  forbidden: {
+    code: 4403,
+    retry: 'minute',
+    meaning: 'the token covers no service of the agent, or was withdrawn',
+  },
   helloTimeout: { code: 4408, retry: 'backoff', meaning: 'no hello in time' },
   fenced: { code: 4409, retry: 'minute', meaning: 'a newer connection of the same producer took over' },
   conflict: { code: 4410, retry: 'backoff', meaning: 'the books hold another batch under the same seq' },

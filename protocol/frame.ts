@@ -133,6 +133,13 @@ export const welcomeSchema = z.strictObject({
   applied: z.int().min(0),
   /** Digest of batch `applied` as the store knows it, '' when unknown: another one here means a cloned spool. */
   appliedDigest: z.string(),
+  /**
+   * Services of the hello that the token does not cover; left out when it covers all. Nothing of them is counted or
+   * kept: their cells in a batch, which is sent and named by its digest as a whole, are lost as `forbidden` when the
+   * rest of it is counted, and their `alive` is not heard. An agent should refuse their outcomes until a welcome no
+   * longer names them. A token that covers none of the hello's services closes it with 4403 instead.
+   */
+  refused: z.array(service).max(LIMITS.servicesPerAgent).optional(),
   credit: z.int().min(1),
   limits: z.strictObject({ framePayloadBytes: z.int(), cellsPerBatch: z.int() }),
   heartbeatMs: z.int().min(1),

@@ -297,6 +297,12 @@ export const AGENT_METRICS = {
     'Connections that ended after their welcome, by reason.',
   ),
   clockOffsetSeconds: metric('agent_clock_offset_seconds', 'gauge', [], 'Daemon clock minus agent clock.'),
+  servicesForbidden: metric(
+    'agent_services_forbidden',
+    'gauge',
+    [],
+    'Services reported here that the token does not cover: their outcomes are refused.',
+  ),
   roundTripSeconds: metric('agent_round_trip_seconds', 'gauge', [], 'Lowest round trip of the last eight.'),
   buildInfo: metric('agent_build_info', 'gauge', ['version'], 'Always 1; the version is the label.'),
 } as const satisfies Record<string, MetricSpec>;

@@ -132,6 +132,7 @@ describe('the documentation', () => {
       ...answered.map(([, code]) => code!),
       ...[...text(join(root, 'sla/outcome.ts')).matchAll(/'(OUTCOME_[A-Z_]+)'/g)].map(([, code]) => code!),
       'OUTCOME_TOO_MANY_SERVICES',
+      'OUTCOME_SERVICE_FORBIDDEN',
     ]);
     const docs = pages.filter((path) => nameOf(path).startsWith('agent/docs/'));
     const explained = new Set(mentions(docs, /`([A-Z]+(?:_[A-Z]+)+)`/g).map(({ what }) => what));

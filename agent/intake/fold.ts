@@ -52,6 +52,8 @@ export class Fold {
   readonly #service: string | undefined;
   readonly #clockOffset: () => number | null;
   readonly #admits: (service: string) => boolean;
+  readonly #admission: () => number;
+  #admittedUnder: number;
   /** By service, region and platform as reported. */
   #known: Branch<Branch<Branch<Results>>> = new Map();
   #knownSeries = 0;
@@ -64,18 +66,22 @@ export class Fold {
 
   /**
    * @param options.clockOffset what is to be added to the agent's clock now; null while that is not known
-   * @param options.admits      whether outcomes of a service can be taken at all, now and ever after
+   * @param options.admits      whether outcomes of a service can be taken at all
+   * @param options.admission   another number once `admits` may say otherwise; looked at whenever cells are taken
    */
   constructor(options: {
     readonly lookup: CauseLookup;
     readonly service: string | undefined;
     readonly clockOffset: () => number | null;
     readonly admits?: (service: string) => boolean;
+    readonly admission?: () => number;
   }) {
     this.#lookup = options.lookup;
     this.#service = options.service;
     this.#clockOffset = options.clockOffset;
     this.#admits = options.admits ?? (() => true);
+    this.#admission = options.admission ?? (() => 0);
+    this.#admittedUnder = this.#admission();
   }
 
   get isEmpty(): boolean {
@@ -113,6 +119,9 @@ export class Fold {
   take(): FoldedCells {
     for (const series of this.#active) this.#settle(series);
     this.#active = [];
+    const admission = this.#admission();
+    if (admission !== this.#admittedUnder) this.#forget();
+    this.#admittedUnder = admission;
     return { clockOffsetMs: this.#clockOffsetMs, cells: this.#tally.take() };
   }
 

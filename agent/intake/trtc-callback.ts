@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { CallbackMeasure } from '../../sla/facts.ts';
 import { quote } from '../../sla/text.ts';
 import type { Clock } from '../clock.ts';
+import type { ForbiddenServices } from '../forbidden-services.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Spool } from '../spool/spool.ts';
@@ -29,6 +30,7 @@ export interface CallbackApp {
 export interface TrtcCallbackOptions {
   readonly apps: readonly CallbackApp[];
   readonly spool: Spool;
+  readonly forbidden: ForbiddenServices;
   readonly clock: Clock;
   readonly metrics: AgentMetrics;
   readonly log: Log;
@@ -72,7 +74,7 @@ export class TrtcCallbacks {
   }
 
   async #take(request: IncomingMessage, bodies: Bodies): Promise<Taken | Failure> {
-    const { spool } = this.#options;
+    const { spool, forbidden } = this.#options;
     const sdkAppId = headerOf(request, 'sdkappid');
     const app = this.#apps.get(sdkAppId);
     if (!app) return unknownApp(sdkAppId);
@@ -86,6 +88,7 @@ export class TrtcCallbacks {
     if (event.kind === 'fault') return { status: 400, ...event };
     const refusal = spool.refusal();
     if (refusal) return refusals[refusal];
+    if (forbidden.has(app.service)) return serviceForbidden(app.service);
     const acceptance = spool.acceptCallback({ service: app.service, ...event });
     if (acceptance === 'too-many-services') return tooManyServices(app.service);
     try {
@@ -124,6 +127,12 @@ function unknownApp(sdkAppId: string): Failure {
 function tooManyServices(service: string): Failure {
   const message = `service ${service}: the agent has all the services it can report for; use another agent`;
   return { status: 503, code: 'CALLBACK_TOO_MANY_SERVICES', field: '', message, retryAfterSeconds: 60 };
+}
+
+/** For a while: the vendor sends it again, and the token may be corrected meanwhile. */
+function serviceForbidden(service: string): Failure {
+  const message = `service ${service}: the agent's token does not cover it; correct it in trtcCallbacks, or add it to the token in the daemon's configuration`;
+  return { status: 503, code: 'CALLBACK_SERVICE_FORBIDDEN', field: '', message, retryAfterSeconds: 60 };
 }
 
 interface KnownApp {

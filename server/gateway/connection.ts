@@ -263,20 +263,24 @@ export class Connection implements SessionPeer, TurnTaker {
       return;
     }
     const { services: granted } = this.grant;
-    const stranger = granted === 'all' ? undefined : hello.services.find((service) => !granted.has(service));
-    if (stranger !== undefined) {
-      this.#forbid(stranger);
+    const isCovered = (service: string) => granted === 'all' || granted.has(service);
+    const services = hello.services.filter(isCovered);
+    const refused = hello.services.filter((service) => !isCovered(service));
+    // One name too many, as a typo makes, must not cost an agent the services that it has every right to.
+    if (services.length === 0) {
+      this.#forbid(refused[0] ?? '');
       return;
     }
     this.#state = 'opening';
-    this.#open(hello, receivedAtMs).catch((error: unknown) => {
+    this.#open({ ...hello, services, refused }, receivedAtMs).catch((error: unknown) => {
       this.#context.log.error({ error }, 'a session could not be opened');
       this.#storeUnavailable('the daemon met a fault; see its log');
     });
   }
 
-  async #open(hello: Hello, receivedAtMs: number): Promise<void> {
-    const { ingest, limits, nowMs, storeId } = this.#context;
+  async #open(hello: Hello & { readonly refused: string[] }, receivedAtMs: number): Promise<void> {
+    const { ingest, limits, nowMs, storeId, log } = this.#context;
+    const { refused } = hello;
     const opened = await ingest.openSession(hello, this);
     if (opened.status === 'unavailable') {
       this.#storeUnavailable(opened.message);
@@ -309,12 +313,20 @@ export class Connection implements SessionPeer, TurnTaker {
     this.#state = 'open';
     this.services = [...session.tracks.keys()];
     this.#context.greeted(this);
+    if (refused.length > 0) {
+      const { agentLabel: agent } = this.grant;
+      log.warn(
+        { agent, address: this.address, services: refused },
+        'the token does not cover services of an agent: their outcomes are lost; correct the names or the token',
+      );
+    }
     this.send({
       type: 'welcome',
       epoch: session.epoch,
       storeId: id,
       applied: session.applied,
       appliedDigest,
+      ...(refused.length > 0 && { refused }),
       credit: limits.credit,
       limits: { framePayloadBytes: limits.framePayloadBytes, cellsPerBatch: LIMITS.cellsPerBatch },
       heartbeatMs: limits.heartbeatMs,

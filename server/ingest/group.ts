@@ -10,7 +10,7 @@ import {
   MINUTE_MS,
 } from '../../sla/facts.ts';
 import { APPLY_BOUNDS, type CursorMove, type Origin, type ServiceDelta } from '../store/store.ts';
-import type { Arrival, Share, Track } from './session.ts';
+import type { Arrival, Session, Share, Track } from './session.ts';
 
 /** Milliseconds that the future may reach: what lies beyond is counted in the minute of now + this. */
 export const FUTURE_MS = 60_000;
@@ -36,6 +36,8 @@ export class Group {
   readonly labels = new Map<string, Map<string, number[]>>();
   /** producer -> outcomes of minutes past the retention */
   readonly tooOld = new Map<string, number>();
+  /** Outcomes of services that a session's token does not cover. */
+  readonly forbidden = new Map<Session, number>();
   /** Outcomes of the future. */
   clamped = 0;
   earliestArrivalMs = Number.POSITIVE_INFINITY;
@@ -90,11 +92,17 @@ export class Group {
     }
     track.planned = arrival.seq;
     this.shares.push(share);
+    this.loseForbidden(share);
     this.earliestArrivalMs = Math.min(this.earliestArrivalMs, arrival.receivedAtMs);
     if (share.isAlive && arrival.minute !== null) {
       const minute = Math.min(arrival.minute, this.#lastMinute(arrival));
       if (minute >= this.#firstMinute(arrival)) this.#alive.add(minute);
     }
+  }
+
+  /** Of a share that joins it is done there. */
+  loseForbidden({ arrival: { session }, forbidden }: Share): void {
+    if (forbidden > 0) this.forbidden.set(session, (this.forbidden.get(session) ?? 0) + forbidden);
   }
 
   /** Counts one cell of an arrival whose share has joined. */

@@ -2,7 +2,7 @@ import type { Batch, Hello, Skip } from '../../protocol/frame.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
 import { type Cursor, type FactStore, StoreUnavailable } from '../store/store.ts';
 import type { Group } from './group.ts';
-import { Lane, type LaneContext } from './lane.ts';
+import { cursorQuestion, Lane, type LaneContext } from './lane.ts';
 import { createLossReasons } from './loss-reasons.ts';
 import type { IngestObserver } from './observer.ts';
 import { type Arrival, Session, type SessionPeer, type Track } from './session.ts';
@@ -60,9 +60,15 @@ export type Submitted =
   | { readonly status: 'stranger'; readonly service: string };
 
 export interface Ingest {
-  /** Opens a new epoch for a producer; an older session of it is fenced. */
+  /**
+   * Opens a new epoch for a producer; an older session of it is fenced.
+   * @param hello.services  those that are counted, at least one
+   * @param hello.refused   others that its batches may name: of these nothing is counted or kept
+   */
   openSession(
-    hello: Pick<Hello, 'producerId' | 'services' | 'firstRetained' | 'lastSealed'>,
+    hello: Pick<Hello, 'producerId' | 'services' | 'firstRetained' | 'lastSealed'> & {
+      readonly refused?: readonly string[];
+    },
     peer: SessionPeer,
   ): Promise<Opened>;
   /** @param raw  the frame as received; kept until the books hold it */
@@ -224,6 +230,19 @@ export function createIngest(options: IngestOptions): Ingest {
     return lane;
   };
 
+  /** How far the books of services go that a token no longer covers: what they hold of a batch is not lost. */
+  const readCounted = async (
+    refused: readonly string[],
+    producer: { readonly producerId: string; readonly epoch: number },
+  ): Promise<ReadonlyMap<string, number>> => {
+    const asked = [...new Set(refused)].map(async (service) => {
+      const answer = await facts.apply(cursorQuestion(service, [producer]), nowMs());
+      const cursor = answer.status === 'moved' ? answer.cursors.get(producer.producerId) : undefined;
+      return [service, cursor?.seq ?? 0] as const;
+    });
+    return new Map(await Promise.all(asked));
+  };
+
   const shiftOf = (session: Session, frame: Batch): number => {
     if (frame.clockOffsetMs !== null || session.clock === null) return 0;
     const { offsetMs, roundTripMs } = session.clock;
@@ -236,6 +255,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const isBatch = frame.type === 'batch';
     const touched = isBatch ? touchedBy(session, frame) : [...session.tracks.values()];
     if (!Array.isArray(touched)) return touched;
+    const forbidden = isBatch ? forbiddenIn(session, frame) : 0;
     const shiftMinutes = isBatch ? shiftOf(session, frame) : 0;
     const arrival: Arrival = {
       session,
@@ -261,7 +281,14 @@ export function createIngest(options: IngestOptions): Ingest {
       // The books of this service hold it already: it was sent again for the sake of another one.
       if (track.confirmed >= arrival.seq) continue;
       arrival.remaining += 1;
-      track.target = lane.take({ arrival, track, isAlive, wasSent: false }, isBatch ? frame.cells.length : 0);
+      const share = {
+        arrival,
+        track,
+        isAlive,
+        forbidden: track === touched[0] ? forbidden : 0,
+        wasSent: false,
+      };
+      track.target = lane.take(share, isBatch ? frame.cells.length : 0);
       dirty.add(lane);
     }
     if (isBatch) countCells(arrival, frame);
@@ -278,8 +305,10 @@ export function createIngest(options: IngestOptions): Ingest {
     openSession: async ({ producerId, firstRetained, lastSealed, ...hello }, peer) => {
       const services = [...new Set(hello.services)];
       let opened: { readonly epoch: number; readonly cursors: ReadonlyMap<string, Cursor> };
+      let refused: ReadonlyMap<string, number> | undefined;
       try {
         opened = await facts.openEpoch({ producerId, services, nowMs: nowMs() });
+        if (hello.refused?.length) refused = await readCounted(hello.refused, { producerId, ...opened });
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         return { status: 'unavailable', message: error.message };
@@ -292,7 +321,8 @@ export function createIngest(options: IngestOptions): Ingest {
       const highest = Math.max(...seqs);
       if (highest > lastSealed) return { status: 'conflict', seq: lastSealed + 1 };
       const applied = Math.max(Math.min(...seqs), firstRetained - 1);
-      const session = new Session({ producerId, epoch: opened.epoch, applied, peer });
+      const { epoch } = opened;
+      const session = new Session({ producerId, epoch, applied, peer, ...(refused && { refused }) });
       let appliedDigest = '';
       for (const service of services) {
         const { seq, digest } = opened.cursors.get(service) ?? { seq: 0, digest: '' };
@@ -383,9 +413,12 @@ const FENCED: Submitted = { status: 'fenced' };
 const CONFLICT: Submitted = { status: 'conflict' };
 const UNKNOWN_EPOCH: Submitted = { status: 'unknown-epoch' };
 
-/** The services that a batch touches, marked so; or the one that hello did not name, and nothing is marked. */
+/**
+ * The services that a batch touches, marked so; or the one that hello did not name, and nothing is marked. A batch of
+ * nothing but refused services touches all others: a cursor must tell that it was taken, or it would come again.
+ */
 function touchedBy(session: Session, { cells, alive }: Batch): Track[] | Submitted {
-  const { tracks } = session;
+  const { tracks, refused } = session;
   const touched: Track[] = [];
   const refuse = (service: string): Submitted => {
     for (const track of touched) {
@@ -400,20 +433,32 @@ function touchedBy(session: Session, { cells, alive }: Batch): Track[] | Submitt
     if (service === last) continue;
     last = service;
     const track = tracks.get(service);
-    if (track === undefined) return refuse(service);
+    if (track === undefined) {
+      if (refused.has(service)) continue;
+      return refuse(service);
+    }
     if (track.isTouched) continue;
     track.isTouched = true;
     touched.push(track);
   }
   for (const service of alive) {
     const track = tracks.get(service);
-    if (track === undefined) return refuse(service);
+    if (track === undefined) {
+      if (refused.has(service)) continue;
+      return refuse(service);
+    }
     track.isAlive = true;
     if (track.isTouched) continue;
     track.isTouched = true;
     touched.push(track);
   }
-  return touched;
+  const isAllRefused = touched.length === 0 && cells.length + alive.length > 0;
+  return isAllRefused ? [...tracks.values()] : touched;
+}
+
+function forbiddenIn({ refused }: Session, { seq, cells }: Batch): number {
+  if (refused.size === 0) return 0;
+  return cells.reduce((sum, { service, n }) => (seq > (refused.get(service) ?? seq) ? sum + n : sum), 0);
 }
 
 function countCells(arrival: Arrival, { cells }: Batch): void {

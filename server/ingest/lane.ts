@@ -5,6 +5,7 @@ import {
   type ApplyResult,
   type Cursor,
   type FactStore,
+  type ServiceDelta,
   StoreUnavailable,
 } from '../store/store.ts';
 import { Group, type GroupRules } from './group.ts';
@@ -43,6 +44,25 @@ interface Call {
   readonly group: Group;
   /** Calls are numbered as they start; a call that is repeated keeps its number. */
   order: number;
+}
+
+/**
+ * Moves that cannot succeed, and are answered with the true cursors: the port has no other way to ask for them that
+ * fences nobody and writes nothing.
+ */
+export function cursorQuestion(
+  service: string,
+  producers: readonly { readonly producerId: string; readonly epoch: number }[],
+): ServiceDelta {
+  const nowhere = { expectedSeq: NOWHERE_SEQ, seq: NOWHERE_SEQ + 1, digest: '' };
+  return {
+    service,
+    cursors: producers.map(({ producerId, epoch }) => ({ producerId, epoch, ...nowhere })),
+    tallies: new Map(),
+    alive: new Set(),
+    late: new Map(),
+    origins: [],
+  };
 }
 
 /**
@@ -249,7 +269,10 @@ export class Lane {
   /** Reports what a call put into the books though its answer was lost. */
   #recover(shares: readonly Share[]): void {
     const group = new Group(this.service, this.#context.rules);
-    for (const share of shares) this.#mergeFrame(share, group);
+    for (const share of shares) {
+      this.#mergeFrame(share, group);
+      group.loseForbidden(share);
+    }
     this.#report(group, this.#context.nowMs());
     this.#context.held(shares, true);
     this.#context.applied(this.service);
@@ -263,7 +286,7 @@ export class Lane {
     this.#context.held(held, false);
   }
 
-  /** Asks for the true cursors by moves that cannot succeed: the port has no other way that fences nobody. */
+  /** Asks for the true cursors. */
   async #askCursors(tracks: readonly Track[]): Promise<void> {
     const { facts, nowMs } = this.#context;
     const asked = tracks.filter((track) => this.tracks.has(track) && !track.session.isOver);
@@ -274,20 +297,10 @@ export class Lane {
     this.#inFlight += 1;
     try {
       const result = await facts.apply(
-        {
-          service: this.service,
-          cursors: asked.map(({ session }) => ({
-            producerId: session.producerId,
-            epoch: session.epoch,
-            expectedSeq: NOWHERE_SEQ,
-            seq: NOWHERE_SEQ + 1,
-            digest: '',
-          })),
-          tallies: new Map(),
-          alive: new Set(),
-          late: new Map(),
-          origins: [],
-        },
+        cursorQuestion(
+          this.service,
+          asked.map(({ session }) => session),
+        ),
         nowMs(),
       );
       this.#inFlight -= 1;
@@ -357,6 +370,9 @@ export class Lane {
     }
     for (const [agent, outcomes] of group.tooOld) {
       observer.lost('too-old', outcomes, { agent, services: [this.service] });
+    }
+    for (const [{ producerId, refused }, outcomes] of group.forbidden) {
+      observer.lost('forbidden', outcomes, { agent: producerId, services: [...refused.keys()] });
     }
     if (group.clamped > 0) observer.clamped(group.clamped);
     const callbacks = group.callbackTotals();

@@ -43,6 +43,11 @@ export interface Share {
   readonly arrival: Arrival;
   readonly track: Track;
   readonly isAlive: boolean;
+  /**
+   * Outcomes of refused services in the arrival's batch. One of its shares has them, always of the same service, so
+   * that they are lost once: when that service's books take the batch.
+   */
+  readonly forbidden: number;
   /** It was in a store call whose answer is unknown: if the books hold it now, that call put it there. */
   wasSent: boolean;
 }
@@ -72,6 +77,11 @@ export class Session {
   readonly producerId: string;
   readonly epoch: number;
   readonly tracks = new Map<string, Track>();
+  /**
+   * Services of its agent that are not counted, as its token does not cover them, and up to which seq their books
+   * hold its batches from a time when it did.
+   */
+  readonly refused: ReadonlyMap<string, number>;
   /** null once the connection is gone; what it sent is still counted. */
   peer: SessionPeer | null;
   /** The seq that is taken next. */
@@ -89,12 +99,19 @@ export class Session {
   readonly waiting: Arrival[] = [];
   #digests: string[] | null = null;
 
-  constructor(start: { producerId: string; epoch: number; applied: number; peer: SessionPeer }) {
+  constructor(start: {
+    producerId: string;
+    epoch: number;
+    applied: number;
+    peer: SessionPeer;
+    refused?: ReadonlyMap<string, number>;
+  }) {
     this.producerId = start.producerId;
     this.epoch = start.epoch;
     this.applied = start.applied;
     this.next = start.applied + 1;
     this.peer = start.peer;
+    this.refused = start.refused ?? NO_SERVICES;
   }
 
   /** @param digest  '' for a skip, which has none */
@@ -145,3 +162,4 @@ export class Session {
 }
 
 const NONE: Arrival[] = [];
+const NO_SERVICES: ReadonlyMap<string, number> = new Map();

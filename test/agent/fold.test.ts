@@ -95,6 +95,30 @@ describe('outcomes that are folded as they are recorded', () => {
     });
   });
 
+  it('of a service that is no longer taken go the full way once cells were taken, until it is taken again', () => {
+    let forbidden = '';
+    let admission = 0;
+    const fold = new Fold({
+      lookup,
+      service: 'acme',
+      clockOffset: () => null,
+      admits: (service) => service !== forbidden,
+      admission: () => admission,
+    });
+    const add = (service: string) => fold.add({ result: 'ok', service }, NOW_MS);
+    const forbid = (service: string) => {
+      forbidden = service;
+      admission += 1;
+    };
+    expect([add('acme'), add('globex')]).toEqual([true, true]);
+    forbid('globex');
+    expect(fold.take().cells).toHaveLength(2);
+    expect([add('acme'), add('globex')]).toEqual([true, false]);
+    forbid('');
+    expect(fold.take().cells).toHaveLength(1);
+    expect([add('acme'), add('globex')]).toEqual([true, true]);
+  });
+
   it('take bounded memory, however many labels and minutes there are', () => {
     const fold = newFold();
     let folded = 0;

@@ -2,6 +2,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Agent, createAgent } from '../../agent/index.ts';
+import { silentLog } from '../../agent/log.ts';
+import { startEdge } from '../support/daemon-edge.ts';
+import { booksOf } from '../support/edges.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { openSpool, temporaryFolder } from './spool/spool-folder.ts';
@@ -50,6 +53,32 @@ describe('an agent inside an application', () => {
     agent.record({ result: 'ok' });
     expect(await agent.flush()).toBe(true);
     expect(peer.totals().ok).toBe(1);
+  });
+
+  it('delivers what the token covers when it does not cover all of its services', async () => {
+    const edge = await startEdge({
+      tokens: [{ token: 'token', grant: { agentLabel: 'app', services: new Set(['acme']) } }],
+    });
+    const spoolDirectory = join(folder, 'spool');
+    const server = `ws://127.0.0.1:${edge.port}`;
+    const warned: unknown[] = [];
+    const log = { ...silentLog, warn: (...said: unknown[]) => warned.push(said[0]) };
+    agent = createAgent({ services: ['acme', 'globex'], server, token: 'token', spoolDirectory, log });
+    const record = () => {
+      agent.record({ result: 'ok' });
+      agent.record({ result: 'ok', service: 'globex' });
+    };
+    let recorded = 0;
+    await waitFor('refusals', async () => {
+      record();
+      recorded += 1;
+      expect(await agent.flush()).toBe(true);
+      return JSON.stringify(warned).includes('"OUTCOME_SERVICE_FORBIDDEN"');
+    });
+    expect((await booksOf(edge, 'acme')).tallies[0]).toBe(recorded);
+    expect(await edge.store.facts.services()).toEqual(['acme']);
+    await agent.close();
+    await edge.stop();
   });
 
   it('holds records while its spool is taken, and delivers them when it is free', async () => {

@@ -641,6 +641,7 @@ describe('stopping', () => {
       },
       agentId: 'edge',
       spool: agent.spool,
+      forbidden: agent.forbidden,
       clock: systemClock,
       random: Math.random,
       correctsClock: true,

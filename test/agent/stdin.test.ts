@@ -7,6 +7,7 @@ import { systemClock } from '../../agent/clock.ts';
 import { readOutcomeStream } from '../../agent/intake/stdin.ts';
 import { silentLog } from '../../agent/log.ts';
 import { LIMITS } from '../../protocol/limits.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { PoisonedDisk } from './spool/poisoned-disk.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
@@ -111,6 +112,21 @@ describe('outcomes from a stream', () => {
     expect(agent.metrics.render()).toContain(
       'outcomes_rejected_total{code="OUTCOME_TOO_MANY_SERVICES"} 1000\n',
     );
+  });
+
+  it('of a service that the token does not cover are refused line by line, and others taken', async () => {
+    await waitFor('the welcome', () => agent.isConnected);
+    agent.forbidden.replace(['acne']);
+    const lines = ['acne', 'acme', 'acne'].flatMap((service) => [
+      JSON.stringify({ at: Date.now(), result: 'ok', service, count: 500 }),
+      JSON.stringify({ at: Date.now(), result: 'ok', service, id: `${service}-1` }),
+    ]);
+    const input = PassThrough.from([`${lines.join('\n')}\n`]);
+    expect(await read(input)).toMatchObject({ lines: 6, rejected: 4 });
+    expect(agent.metrics.render()).toContain('outcomes_rejected_total{code="OUTCOME_SERVICE_FORBIDDEN"} 4\n');
+    await agent.spool.seal();
+    expect(await agent.flush(5_000)).toBe(true);
+    expect(peer.totals().ok).toBe(501);
   });
 
   it('that are given up are all named, those under way and those not yet handed over', async () => {

@@ -83,6 +83,22 @@ async function results(): Promise<Record<string, number>> {
   return Object.fromEntries([...found].map(([, result, n]) => [result, Number(n)]));
 }
 
+describe('a callback of a service that the token does not cover', () => {
+  it('is refused for the vendor to send it again, and taken once the token covers it', async () => {
+    expect((await post(bodyOf())).status).toBe(200);
+    await waitFor('the welcome', () => agent.isConnected);
+    agent.forbidden.replace(['acme']);
+    const body = bodyOf({ info: { UserId: 'another' } });
+    expect(await post(body)).toMatchObject({
+      status: 503,
+      body: { error: { code: 'CALLBACK_SERVICE_FORBIDDEN', message: expect.stringContaining('acme') } },
+    });
+    agent.forbidden.replace([]);
+    expect((await post(body)).status).toBe(200);
+    expect(await results()).toEqual({ entered: 2, CALLBACK_SERVICE_FORBIDDEN: 1 });
+  });
+});
+
 describe('the signature', () => {
   it('is the one of the published vector', () => {
     expect(signatureOf(VECTOR.key, Buffer.from(VECTOR.body))).toBe(VECTOR.sign);

@@ -34,6 +34,20 @@ const DAEMON_FRAMES: readonly DaemonFrame[] = [
     t1: 2,
     t2: 3,
   },
+  {
+    type: 'welcome',
+    epoch: 1,
+    storeId: 's',
+    applied: 0,
+    appliedDigest: '',
+    refused: ['acne'],
+    credit: 64,
+    limits: { framePayloadBytes: 262_144, cellsPerBatch: 2_000 },
+    heartbeatMs: 20_000,
+    t0: 1,
+    t1: 2,
+    t2: 3,
+  },
   { type: 'ack', applied: 0, credit: 0 },
   { type: 'nack', kind: 'rewind', from: 1 },
   { type: 'nack', kind: 'retry', afterMs: 0 },
@@ -77,6 +91,14 @@ describe('frames', () => {
       ok: false,
       fault: { field },
     });
+  });
+
+  it('a welcome refuses no more services than an agent has', () => {
+    const refusing = (services: number) =>
+      decodeDaemonFrame(JSON.stringify({ ...DAEMON_FRAMES[0], refused: new Array(services).fill('acne') }))
+        .ok;
+    expect(refusing(LIMITS.servicesPerAgent)).toBe(true);
+    expect(refusing(LIMITS.servicesPerAgent + 1)).toBe(false);
   });
 
   it('a skip that ends before it starts is refused', () => {

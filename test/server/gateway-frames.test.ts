@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DaemonEdge } from '../support/daemon-edge.ts';
 import { booksOf, edgesOfThisFile } from '../support/edges.ts';
 import { cell, failedCell, minuteNow, RawAgent } from '../support/raw-agent.ts';
+import { unsteady, type Weather } from '../support/unsteady-facts.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const start = edgesOfThisFile();
@@ -242,13 +243,101 @@ describe('a token for some services', () => {
     await agent.acknowledged(1);
   });
 
-  it('closes with 4403 and names the service of a hello that goes beyond it', async () => {
+  it('welcomes an agent that names others too, and says which they are', async () => {
+    const edge = await start({ tokens });
+    const services = ['globex', 'acme', 'initech'];
+    const { welcome } = await RawAgent.greet(edge.port, { services }, 'acme-only');
+    expect(welcome.refused).toEqual(['globex', 'initech']);
+    expect(Object.fromEntries(edge.gateway.connectedAgents())).toEqual({ acme: 1 });
+    expect(edge.counted.refused).toEqual({});
+  });
+
+  it('says nothing of the kind to an agent whose services it covers', async () => {
+    const edge = await start({ tokens });
+    const { welcome } = await RawAgent.greet(edge.port, {}, 'acme-only');
+    expect('refused' in welcome).toBe(false);
+  });
+
+  it('closes with 4403 and names a service of a hello of which it covers none', async () => {
     const edge = await start({ tokens });
     const agent = await RawAgent.connect(edge.port, { token: 'acme-only' });
-    agent.send(agent.hello({ services: ['acme', 'globex'] }));
+    agent.send(agent.hello({ services: ['globex', 'initech'] }));
     expect(await agent.closed).toMatchObject({ code: 4403, reason: expect.stringContaining('globex') });
     expect(edge.counted.refused).toEqual({ 'forbidden-service': 1 });
     expect(await edge.store.facts.services()).toEqual([]);
+  });
+
+  /** What others than acme say in batches of such an agent. */
+  const mixed = {
+    cells: [cell({ service: 'globex', n: 5 }), cell({ n: 3 }), failedCell({ service: 'initech', n: 70 })],
+    alive: ['globex', 'acme'],
+  };
+  const services = ['acme', 'globex', 'initech'];
+
+  it('counts of a batch what it covers, and the rest as lost, however often the batch comes', async () => {
+    const edge = await start({ tokens });
+    const { agent } = await RawAgent.greet(edge.port, { services }, 'acme-only');
+    agent.send(agent.batch(1, mixed));
+    await agent.acknowledged(1);
+    agent.send(agent.batch(1, mixed));
+    await agent.acknowledged(1);
+    await agent.end();
+    const { producerId } = agent;
+    const { agent: back, welcome } = await RawAgent.greet(edge.port, { services, producerId }, 'acme-only');
+    expect(welcome.applied).toBe(1);
+    back.send(back.batch(1, mixed));
+    back.send(back.batch(2, mixed));
+    await back.acknowledged(2);
+    expect((await booksOf(edge, 'acme')).tallies[0]).toBe(6);
+    expect(edge.counted.lost).toEqual({ forbidden: 150 });
+    expect(await edge.store.facts.services()).toEqual(['acme']);
+    for (const service of ['globex', 'initech']) {
+      expect(await booksOf(edge, service)).toMatchObject({ tallies: [0, 0, 0, 0, 0], aliveMinutes: [] });
+    }
+  });
+
+  it('takes once a batch that names nothing that it covers', async () => {
+    const edge = await start({ tokens });
+    const { agent } = await RawAgent.greet(edge.port, { services }, 'acme-only');
+    const strange = { cells: [cell({ service: 'globex', n: 5 })], alive: ['globex'] };
+    agent.send(agent.batch(1, strange));
+    await agent.acknowledged(1);
+    await agent.end();
+    const { producerId } = agent;
+    const { agent: back, welcome } = await RawAgent.greet(edge.port, { services, producerId }, 'acme-only');
+    expect(welcome.applied).toBe(1);
+    back.send(back.batch(1, strange));
+    await back.acknowledged(1);
+    expect(edge.counted.lost).toEqual({ forbidden: 5 });
+    expect((await booksOf(edge, 'acme')).aliveMinutes).toEqual([]);
+  });
+
+  it('knows a batch by its digest as a whole', async () => {
+    const edge = await start({ tokens });
+    const { agent } = await RawAgent.greet(edge.port, { services }, 'acme-only');
+    agent.send(agent.batch(1, mixed));
+    await agent.acknowledged(1);
+    agent.send(agent.batch(1, { ...mixed, digest: 'f'.repeat(16) }));
+    expect(await agent.next('nack')).toMatchObject({ kind: 'conflict', seq: 1 });
+  });
+
+  it('loses once what it does not cover though calls and answers of the store are lost', async () => {
+    const weather: Weather[] = [];
+    const edge = await start({
+      tokens: [{ token: 'two', grant: { agentLabel: 'two', services: new Set(['acme', 'umbrella']) } }],
+      facts: (facts) => unsteady(facts, () => weather.shift() ?? 'fair'),
+    });
+    const all = [...services, 'umbrella'];
+    const { agent } = await RawAgent.greet(edge.port, { services: all }, 'two');
+    weather.push('answer-lost', 'call-lost', 'answer-lost', 'fair', 'call-lost', 'answer-lost');
+    const cells = [...mixed.cells, cell({ service: 'umbrella', n: 11 })];
+    for (let seq = 1; seq <= 20; seq += 1) {
+      agent.send(agent.batch(seq, { cells, alive: all }));
+      if (seq % 5 === 0) await agent.acknowledged(seq);
+    }
+    expect((await booksOf(edge, 'acme')).tallies[0]).toBe(60);
+    expect((await booksOf(edge, 'umbrella')).tallies[0]).toBe(220);
+    expect(edge.counted.lost).toEqual({ forbidden: 20 * 75 });
   });
 
   it('closes with 4403 and names the service of a cell that goes beyond it, and counts nothing of the batch', async () => {

@@ -49,7 +49,7 @@ function merge(
   parts: Partial<Arrival> = {},
 ): void {
   const arrival = arrivalOf(track, seq, parts);
-  const share: Share = { arrival, track, isAlive: true, wasSent: false };
+  const share: Share = { arrival, track, isAlive: true, forbidden: 0, wasSent: false };
   group.join(share);
   for (const one of cells) group.count(one, arrival);
 }

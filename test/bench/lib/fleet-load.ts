@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { systemClock } from '../../../agent/clock.ts';
+import { ForbiddenServices } from '../../../agent/forbidden-services.ts';
 import { Link } from '../../../agent/link.ts';
 import { silentLog } from '../../../agent/log.ts';
 import { AgentMetrics } from '../../../agent/metrics.ts';
@@ -44,6 +45,7 @@ async function start({ agents, server, token, folder }: FleetJob): Promise<void>
       },
       agentId: `agent-${agent}`,
       spool,
+      forbidden: new ForbiddenServices(),
       clock: systemClock,
       random: Math.random,
       correctsClock: true,
