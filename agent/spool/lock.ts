@@ -1,18 +1,32 @@
-import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from './disk.ts';
 
-/** A holder on another host cannot be looked up; it is taken for dead when it has not touched its lock so long. */
-const FOREIGN_STALE_MS = 60_000;
-const TOUCH_MS = 15_000;
+/** A holder that cannot be looked up is dead when it has not touched its lock for so long. */
+const STALE_MS = {
+  /** In another PID namespace of this machine, as a container that was killed and made anew: one clock, one disk. */
+  elsewhereHere: 30_000,
+  /** On another machine, whose disk may be slow and whose clock may be off. */
+  otherMachine: 60_000,
+} as const;
+const TOUCH_MS = 10_000;
+const LOOK_EVERY_MS = 250;
+/** Contenders look at each other so often, and for so long, while one of them takes the lock: a few milliseconds. */
+const CONTEND_EVERY_MS = 5;
+const CONTEND_MS = 10_000;
+const CLAIM_PREFIX = 'lock.taking.';
 
 interface Holder {
   readonly pid: number;
   /** Tells a process from a later one with its number: in a container every agent is process 1. */
   readonly startedAt: string;
   readonly host: string;
+  /** In which `pid` is meant; empty where the system has none. A lock of an older agent lacks it. */
+  readonly pidNamespace?: string;
 }
 
 export class SpoolLockedError extends Error {
@@ -35,40 +49,38 @@ export class SpoolClosedError extends Error {
 }
 
 /**
- * Takes the directory for this process. A lock whose process is gone is taken over.
+ * Takes the directory for this process. A lock whose process is gone is taken over; one whose process cannot be
+ * looked up is waited for until it is touched or stale.
+ *
+ * A stale lock must not be deleted by name: another contender may have put its own there meanwhile. So each
+ * contender first puts up a claim, a file of its own whose name is never used again, and touches the lock only
+ * while it sees no other live claim: of two, the one that came second sees the first. A claim that a crash leaves
+ * behind belongs to a dead process, and may be deleted by anybody at any time. The claim becomes the lock by being
+ * renamed, which is one step and needs no links of the file system.
+ *
  * @returns releases it
  * @throws SpoolLockedError
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'lock');
-  const own: Holder = { pid: process.pid, startedAt: startOf(process.pid) ?? '', host: hostname() };
-  const text = JSON.stringify(own);
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, text, { mode: 0o600 });
+  const claim = join(directory, `${CLAIM_PREFIX}${randomUUID()}`);
+  const text = JSON.stringify(ownHolder());
   try {
-    for (;;) {
-      try {
-        // Unlike an exclusive create, a link appears with its content; not every file system has links.
-        await link(draft, path).catch((error: unknown) => {
-          if (isErrno(error, 'EPERM', 'ENOTSUP', 'ENOSYS'))
-            return writeFile(path, text, { flag: 'wx', mode: 0o600 });
-          throw error;
-        });
-        break;
-      } catch (error) {
-        if (!isErrno(error, 'EEXIST')) throw error;
-      }
-      const holder = await readHolder(path);
-      if (holder && (await isAlive(holder, path))) throw new SpoolLockedError(directory, holder);
-      // Renaming lets exactly one of several contenders take the stale lock away.
-      const stale = `${path}.stale.${process.pid}`;
-      await rename(path, stale).catch((error: unknown) => {
-        if (!isErrno(error, 'ENOENT')) throw error;
-      });
-      await rm(stale, { force: true });
+    const deadlineMs = performance.now() + CONTEND_MS;
+    for (let isAlone = false; !isAlone; ) {
+      await waitForHolder(directory, path);
+      const ahead = (await liveClaims(directory)).filter((one) => one.path < claim);
+      if (ahead.length === 0) {
+        await writeFile(claim, text, { flag: 'wx', mode: 0o600 });
+        isAlone = (await isOnlyClaim(directory, claim)) && (await isFree(path));
+        if (!isAlone) await rm(claim);
+      } else if (performance.now() > deadlineMs) {
+        throw new SpoolLockedError(directory, ahead[0]!.holder);
+      } else await sleep(CONTEND_EVERY_MS);
     }
+    await rename(claim, path);
   } finally {
-    await rm(draft, { force: true });
+    await rm(claim, { force: true });
   }
   const touching = setInterval(() => {
     const now = new Date();
@@ -77,9 +89,68 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   touching.unref();
   return async () => {
     clearInterval(touching);
-    await rm(path, { force: true });
+    // Whoever took this process for dead, when it was suspended, has its own lock there.
+    if ((await readFile(path, 'utf8').catch(() => '')) === text) await rm(path, { force: true });
   };
 }
+
+/**
+ * Resolves when nobody seems to hold the lock.
+ * @throws SpoolLockedError when somebody does
+ */
+async function waitForHolder(directory: string, path: string): Promise<void> {
+  let first: { readonly mtimeMs: number; readonly atMs: number } | undefined;
+  for (;;) {
+    const holder = await readHolder(path);
+    if (!holder) return;
+    const life = await lifeOf(holder, path);
+    if (life === 'dead') return;
+    const mtimeMs = await touchedAtMs(path);
+    first ??= { mtimeMs, atMs: performance.now() };
+    const isTouched = mtimeMs !== first.mtimeMs;
+    // With clocks that differ the file may be of the future: no reason to wait for that.
+    const isWaitedFor = performance.now() - first.atMs > STALE_MS.otherMachine;
+    if (life === 'alive' || isTouched || isWaitedFor) throw new SpoolLockedError(directory, holder);
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/**
+ * Whether a claim remains the only live one. Of several contenders the one whose name comes first waits until the
+ * others have taken theirs down.
+ */
+async function isOnlyClaim(directory: string, own: string): Promise<boolean> {
+  const deadlineMs = performance.now() + CONTEND_MS;
+  while (performance.now() < deadlineMs) {
+    const others = (await liveClaims(directory)).filter(({ path }) => path !== own);
+    if (others.length === 0) return true;
+    if (others.some(({ path }) => path < own)) return false;
+    await sleep(CONTEND_EVERY_MS);
+  }
+  return false;
+}
+
+/** Good for as long as there is no other claim. */
+async function isFree(path: string): Promise<boolean> {
+  const holder = await readHolder(path);
+  return !holder || (await lifeOf(holder, path)) === 'dead';
+}
+
+/** Deletes those of the dead on the way. */
+async function liveClaims(directory: string): Promise<{ path: string; holder: Holder }[]> {
+  const live: { path: string; holder: Holder }[] = [];
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(CLAIM_PREFIX)) continue;
+    const path = join(directory, name);
+    // One without its content is being written, or was left so by a crash.
+    const holder = (await readHolder(path)) ?? UNKNOWN;
+    if ((await lifeOf(holder, path)) !== 'dead') live.push({ path, holder });
+    else await rm(path, { force: true });
+  }
+  return live;
+}
+
+const UNKNOWN: Holder = { pid: 0, startedAt: '', host: 'an unknown host' };
 
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
@@ -90,20 +161,41 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
-async function isAlive(holder: Holder, path: string): Promise<boolean> {
-  if (holder.host !== hostname()) {
-    const touchedAtMs = (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
-    return Date.now() - touchedAtMs < FOREIGN_STALE_MS;
+function ownHolder(): Holder {
+  const startedAt = startOf(process.pid) ?? '';
+  return { pid: process.pid, startedAt, host: hostname(), pidNamespace: ownPidNamespace() };
+}
+
+function ownPidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
+/** `unsure`: it cannot be looked up, and has touched its file not long ago. */
+async function lifeOf(holder: Holder, path: string): Promise<'alive' | 'dead' | 'unsure'> {
+  const own = ownHolder();
+  const pidNamespace = holder.pidNamespace ?? own.pidNamespace;
+  if (holder.host !== own.host || pidNamespace !== own.pidNamespace) {
+    const isHere = bootOf(holder) !== '' && bootOf(holder) === bootOf(own);
+    const staleMs = isHere ? STALE_MS.elsewhereHere : STALE_MS.otherMachine;
+    return Date.now() - (await touchedAtMs(path)) < staleMs ? 'unsure' : 'dead';
   }
   const startedAt = startOf(holder.pid);
-  if (startedAt !== undefined) return startedAt === holder.startedAt;
+  if (startedAt !== undefined) return startedAt === holder.startedAt ? 'alive' : 'dead';
   // No /proc on this system: ask for the process itself.
   try {
     process.kill(holder.pid, 0);
-    return true;
+    return 'alive';
   } catch (error) {
-    return isErrno(error, 'EPERM');
+    return isErrno(error, 'EPERM') ? 'alive' : 'dead';
   }
+}
+
+async function touchedAtMs(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
 }
 
 /** When a process started, in the kernel's ticks since boot, with the boot's id; undefined when it is gone. */
@@ -116,4 +208,9 @@ function startOf(pid: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Tells one kernel from another, whatever the hosts are called. */
+function bootOf({ startedAt }: Holder): string {
+  return startedAt.split(' ')[0] ?? '';
 }

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockDirectory } from '../../../agent/spool/lock.ts';
+import { temporaryFolder } from './spool-folder.ts';
+
+let folder: string;
+let lock: string;
+const releases: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  lock = join(folder, 'lock');
+});
+
+afterEach(async () => {
+  for (const release of releases.splice(0)) await release();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** No process has this number. */
+const DEAD = { pid: 4_194_304, startedAt: 'never', host: hostname(), pidNamespace: '' };
+const { pidNamespace: _, ...OF_OLDER_AGENT } = DEAD;
+const ELSEWHERE = { ...DEAD, pidNamespace: 'pid:[1]' };
+
+async function take(): Promise<void> {
+  releases.push(await lockDirectory(folder));
+}
+
+/** @returns how many of the contenders hold it */
+async function contend(contenders: number): Promise<number> {
+  const taken = await Promise.allSettled(Array.from({ length: contenders }, () => lockDirectory(folder)));
+  const held = taken.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
+  for (const one of taken) {
+    if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'SPOOL_LOCKED' });
+  }
+  releases.push(...held);
+  return held.length;
+}
+
+async function writeLock(holder: object, touchedAgoMs = 0): Promise<void> {
+  await writeFile(lock, JSON.stringify(holder));
+  const touchedAt = new Date(Date.now() - touchedAgoMs);
+  await utimes(lock, touchedAt, touchedAt);
+}
+
+describe('the lock of a spool', () => {
+  it('that a dead process left is taken over by exactly one of many contenders', async () => {
+    const holders: number[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      await writeLock(OF_OLDER_AGENT);
+      holders.push(await contend(8));
+      for (const release of releases.splice(0)) await release();
+    }
+    expect(holders).toEqual(holders.map(() => 1));
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that a dead process left is taken over by exactly one of several processes that start together', {
+    timeout: 60_000,
+  }, async () => {
+    const processes = [startContender(), startContender(), startContender()];
+    const holders: number[] = [];
+    try {
+      await Promise.all(processes.map((one) => once(one, 'message')));
+      for (let round = 0; round < 200; round += 1) {
+        const directory = await mkdtemp(join(folder, 'spool-'));
+        await writeFile(join(directory, 'lock'), JSON.stringify(OF_OLDER_AGENT));
+        const answers = processes.map((one) => once(one, 'message'));
+        // At the same millisecond, or the first would be done before the others begin.
+        for (const one of processes) one.send({ directory, atMs: Date.now() + 3 });
+        const taken = (await Promise.all(answers)).map(([answer]) => answer as string);
+        holders.push(taken.filter((one) => one === 'held').length);
+        expect(taken.filter((one) => one !== 'held' && one !== 'SPOOL_LOCKED')).toEqual([]);
+      }
+    } finally {
+      for (const one of processes) one.kill('SIGKILL');
+    }
+    expect(holders).toEqual(holders.map(() => 1));
+  });
+
+  it('is taken by exactly one of many contenders when there is none', async () => {
+    expect(await contend(16)).toBe(1);
+    expect(await readdir(folder)).toEqual(['lock']);
+  });
+
+  it('is taken over although a crash in the middle of taking it over left a claim', async () => {
+    await writeLock(OF_OLDER_AGENT);
+    const longAgo = new Date(Date.now() - 120_000);
+    await writeFile(join(folder, 'lock.taking.0'), JSON.stringify(DEAD));
+    await utimes(join(folder, 'lock.taking.0'), longAgo, longAgo);
+    await writeFile(join(folder, 'lock.taking.1'), '');
+    await utimes(join(folder, 'lock.taking.1'), longAgo, longAgo);
+    await take();
+    expect(await readdir(folder)).toEqual(['lock']);
+  });
+
+  it('of another PID namespace is not taken from a process that touches it: its number means another there', async () => {
+    await writeLock(ELSEWHERE, 10_000);
+    const touching = setInterval(() => {
+      const now = new Date();
+      void utimes(lock, now, now);
+    }, 100);
+    try {
+      await expect(lockDirectory(folder)).rejects.toMatchObject({ code: 'SPOOL_LOCKED' });
+    } finally {
+      clearInterval(touching);
+    }
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toEqual(ELSEWHERE);
+  });
+
+  it('of another PID namespace or host is waited for until it is stale, and then taken over', async () => {
+    await writeLock({ ...DEAD, host: 'another' }, 59_500);
+    await take();
+    await releases.pop()!();
+    // On the same kernel half the time will do.
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    await writeLock({ ...ELSEWHERE, startedAt: `${boot} 1` }, 29_500);
+    await take();
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ pid: process.pid });
+  });
+
+  it('is not deleted by one that lost it', async () => {
+    const release = await lockDirectory(folder);
+    await writeLock(ELSEWHERE);
+    await release();
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toEqual(ELSEWHERE);
+  });
+});
+
+/** A process of its own, with the built program: the steps of one process alone hardly ever overlap. */
+function startContender(): ChildProcess {
+  const lockModule = fileURLToPath(new URL('../../../dist/agent/spool/lock.js', import.meta.url));
+  const script = `
+    import { lockDirectory } from ${JSON.stringify(lockModule)};
+    process.on('message', ({ directory, atMs }) => {
+      while (Date.now() < atMs);
+      lockDirectory(directory).then(
+        () => process.send('held'),
+        (error) => process.send(error.code ?? error.message),
+      );
+    });
+    process.send('ready');
+  `;
+  return spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+}
