@@ -135,7 +135,9 @@ export const settingsSchema = z.strictObject({
       directory: z.string().min(1).default('data/spool').describe('Relative to this file.'),
       maxBytes: bytes(1024 * 1024)
         .default(SPOOL_DEFAULTS.maxBytes)
-        .describe('At most so much on the disk; then the oldest is given up, and counted as lost.'),
+        .describe(
+          'At most so much on the disk, an eighth of it for ids; then the oldest is given up, and counted as lost.',
+        ),
       minFreeBytes: bytes(0)
         .default(SPOOL_DEFAULTS.minFreeBytes)
         .describe('Left free on the disk for others.'),

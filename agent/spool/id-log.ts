@@ -9,8 +9,10 @@ import { scanSegment, segmentOrdinal } from './segment.ts';
 import { readDamaged } from './segment-index.ts';
 import { SegmentLog } from './segment-log.ts';
 
+/** At most; of a small log a file is a fraction of its bound, so that dropping the oldest leaves most. */
 const RECORD_IDS = 50_000;
 const SEGMENT_BYTES = 1024 * 1024;
+const BOUND_SEGMENTS = 8;
 
 interface IdFile {
   readonly path: string;
@@ -22,20 +24,28 @@ interface IdFile {
 interface IdBounds {
   readonly count: number;
   readonly spanMs: number;
+  /** On disk. Fewer ids than `count` may survive a restart then; until that the memory has them. */
+  readonly bytes: number;
 }
 
-/** Ids whose journal segment is gone, for as long as they are to be remembered. Damage forgets ids, no more. */
+/**
+ * Ids whose journal segment is gone, for as long as they are to be remembered. Damage forgets ids, no more, and so
+ * does a spool that is full: an outcome that waits is worth more than the memory of one that was counted.
+ */
 export class IdLog {
   readonly #log: SegmentLog;
   readonly #files: IdFile[];
   readonly #disk: Disk;
   readonly #bounds: IdBounds;
+  readonly #recordBytes: number;
 
   private constructor(disk: Disk, log: SegmentLog, files: IdFile[], bounds: IdBounds) {
     this.#disk = disk;
     this.#log = log;
     this.#files = files;
     this.#bounds = bounds;
+    const recordIds = Math.min(RECORD_IDS, Math.floor(segmentBytesOf(bounds) / ID_BYTES));
+    this.#recordBytes = recordIds * ID_BYTES;
   }
 
   /** Opens the log and puts what it holds into `memory`. */
@@ -72,7 +82,7 @@ export class IdLog {
       directory,
       kind: 'ids',
       producerId,
-      segmentBytes: SEGMENT_BYTES,
+      segmentBytes: segmentBytesOf(bounds),
       nextOrdinal,
     });
     return new IdLog(disk, log, files, bounds);
@@ -84,15 +94,25 @@ export class IdLog {
 
   /** @param ids eight bytes each */
   async append(ids: Buffer, nowMs: number): Promise<void> {
-    for (let at = 0; at < ids.length; at += RECORD_IDS * ID_BYTES) {
-      const payload = ids.subarray(at, at + RECORD_IDS * ID_BYTES);
+    for (let at = 0; at < ids.length; at += this.#recordBytes) {
+      const payload = ids.subarray(at, at + this.#recordBytes);
       const record = encodeRecord({ type: RECORD_TYPES.ids, seq: 0, wallMs: nowMs, payload });
       const segment = await this.#log.append(record, { firstSeq: 0, before: 0, nowMs });
       const { path, ordinal, bytes } = segment;
       if (this.#files.at(-1)?.ordinal === ordinal) this.#files.pop();
       this.#files.push({ path, ordinal, bytes, newestAtMs: nowMs });
+      await this.#drop(nowMs);
     }
-    await this.#drop(nowMs);
+  }
+
+  /** @returns false when there is none */
+  async dropOldest(): Promise<boolean> {
+    const [oldest] = this.#files;
+    if (!oldest) return false;
+    if (this.#log.open?.ordinal === oldest.ordinal) await this.#log.abandon();
+    await removeFile(this.#disk, oldest.path);
+    this.#files.shift();
+    return true;
   }
 
   async close(): Promise<void> {
@@ -103,7 +123,12 @@ export class IdLog {
     const isDue = () =>
       this.#files.length > 1 &&
       (nowMs - this.#files[0]!.newestAtMs > this.#bounds.spanMs ||
+        this.bytes > this.#bounds.bytes ||
         this.bytes - this.#files[0]!.bytes > this.#bounds.count * ID_BYTES);
-    while (isDue()) await removeFile(this.#disk, this.#files.shift()!.path);
+    while (isDue()) await this.dropOldest();
   }
+}
+
+function segmentBytesOf({ bytes }: IdBounds): number {
+  return Math.max(ID_BYTES, Math.min(SEGMENT_BYTES, Math.floor(bytes / BOUND_SEGMENTS)));
 }

@@ -11,7 +11,10 @@ export const SPOOL_DEFAULTS = {
   /** Acknowledged batches are kept until the first of these is passed, for a daemon whose store went back. */
   retainMs: 10 * 60_000,
   retainBytes: 64 * 1024 * 1024,
-  /** Ids remembered so that a repeated report counts once: this many, and this long after arrival. */
+  /**
+   * Ids remembered so that a repeated report counts once: this many, and this long after arrival. A restart reads
+   * them from disk, where a small spool has fewer; see `idShare`.
+   */
   idCount: 1_000_000,
   idSpanMs: 24 * 3_600_000,
 } as const;
@@ -31,6 +34,8 @@ export const SPOOL_BOUNDS = {
   pendingBytes: 4 * 1024 * 1024,
   /** One record; a longer length in a file is damage. */
   recordBytes: 1024 * 1024,
+  /** Of `maxBytes`, and of the file system, that remembered ids may take. */
+  idShare: 1 / 8,
   /** Damaged segments and dead letters kept for inspection. */
   asideBytes: 64 * 1024 * 1024,
   /** Folders of former identities kept likewise. */

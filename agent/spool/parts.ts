@@ -9,7 +9,7 @@ import { adoptIdentity, findIdentity, type Identity } from './identity.ts';
 import type { Positions } from './intake-record.ts';
 import { type RecoveredJournal, recoverJournal } from './intake-recovery.ts';
 import { Journal } from './journal.ts';
-import { SPOOL_DEFAULTS } from './limits.ts';
+import { SPOOL_BOUNDS, SPOOL_DEFAULTS } from './limits.ts';
 import { lockDirectory, SpoolLockedError } from './lock.ts';
 import type { Repair } from './reconcile.ts';
 import type { Gap } from './segment-content.ts';
@@ -91,7 +91,12 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     await makeDirectory(disk, join(directory, 'ids'));
     const found = await findIdentity(directory, options.hostId);
     const { identity } = found;
-    const bounds = { count: settings.idCount, spanMs: settings.idSpanMs };
+    const { totalBytes } = await disk.space(directory);
+    const bounds = {
+      count: settings.idCount,
+      spanMs: settings.idSpanMs,
+      bytes: Math.floor(Math.min(settings.maxBytes, totalBytes) * SPOOL_BOUNDS.idShare),
+    };
     const memory = new IdMemory(bounds);
     const idLog = await IdLog.open({
       disk,

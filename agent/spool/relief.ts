@@ -1,10 +1,12 @@
 import { clearAside } from './aside.ts';
 import type { BatchLog } from './batch-log.ts';
 import { type Disk, isErrno } from './disk.ts';
+import type { IdLog } from './id-log.ts';
 import type { SpoolSettings } from './parts.ts';
 
 export interface Relieved {
   readonly batches: BatchLog;
+  readonly idLog: Pick<IdLog, 'dropOldest'>;
   readonly disk: Disk;
   readonly directory: string;
   readonly aside: string;
@@ -26,8 +28,9 @@ const STEPS = 16;
 const RESERVE_SHARE = 0.5;
 
 /**
- * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged; then
- * batches that were never sent are merged, which loses nothing; then the oldest are given up.
+ * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged, then
+ * ids, which the memory still has; then batches that were never sent are merged, which loses nothing; then the oldest
+ * are given up.
  * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
  */
 export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
@@ -40,6 +43,7 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
       const had = batches.bytes;
       await batches.drop(acked, () => true);
       if (batches.bytes < had) continue;
+      if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
     }
     if (await batches.giveUpOldest(Math.max(acked, spool.inFlight), reason)) continue;

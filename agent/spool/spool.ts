@@ -555,6 +555,7 @@ export class Spool {
     const { directory, nowMs } = this.#options;
     const room = await relieve({
       batches,
+      idLog: this.#idLog,
       disk: this.#disk,
       directory,
       aside: this.#aside,

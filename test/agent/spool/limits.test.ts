@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBatch } from '../../../agent/spool/batch-record.ts';
@@ -133,6 +133,55 @@ describe('at its limit the spool', () => {
   });
 });
 
+/** Seconds of outcomes with ids, which a perfect daemon acknowledges at once. @returns seconds of refusal */
+async function reportWithIds(seconds: number, perSecond: number): Promise<number> {
+  let refused = 0;
+  for (let second = 0; second < seconds; second++) {
+    if (spool.refusal()) refused += 1;
+    else {
+      for (let i = 0; i < perSecond; i++) spool.accept({ ...OK, n: 1 }, clock.ms, `${clock.ms}-${i}`);
+      await spool.commit();
+    }
+    await spool.tick();
+    spool.acknowledge(spool.lastSealed);
+    clock.ms += 1_000;
+  }
+  return refused;
+}
+
+describe('the ids of outcomes that were counted', () => {
+  it('never fill a spool: they take an eighth of its limit at most', async () => {
+    await open({ maxBytes: 1024 * KIB, minFreeBytes: 0 });
+    expect(await reportWithIds(200, 2_000)).toBe(0);
+    expect(losses).toEqual([]);
+    expect(await folderBytes(join(folder, 'ids'))).toBeLessThanOrEqual(128 * KIB);
+  });
+
+  it('go before a batch is merged or given up, and are known until a restart all the same', async () => {
+    await open({ segmentBytes: 8 * KIB, maxBytes: 256 * KIB, minFreeBytes: 0 });
+    const id = `${clock.ms}-0`;
+    await reportWithIds(10, 1_000);
+    expect(await folderBytes(join(folder, 'ids'))).toBeGreaterThan(0);
+    await outage(400);
+    expect(await folderBytes(join(folder, 'ids'))).toBe(0);
+    expect(await report(spool, 1, { id })).toBe('repeated');
+  });
+
+  it('of the newest reports survive a restart of a small spool', async () => {
+    await open({ maxBytes: 1024 * KIB, minFreeBytes: 0 });
+    await reportWithIds(100, 2_000);
+    const id = `${clock.ms - 1_000}-0`;
+    await spool.close();
+    await open({ maxBytes: 1024 * KIB, minFreeBytes: 0 });
+    expect(await report(spool, 1, { id })).toBe('repeated');
+  });
+});
+
+async function folderBytes(path: string): Promise<number> {
+  const sizes = (await readdir(path)).map(async (name) => (await stat(join(path, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
 describe('a full disk', () => {
   // A file system of its own, as a user's disk is: needs the right to mount.
   let mounted: string;
@@ -229,5 +278,12 @@ describe('a full disk', () => {
     expect(counted + lost).toBe(reported);
     expect(lost).toBeGreaterThan(0);
     expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['disk-full']));
+  });
+
+  it('is not filled by ids, whatever the spool’s own limit', async () => {
+    await open({}, join(mounted, 'spool'));
+    expect(await reportWithIds(200, 1_000)).toBe(0);
+    expect(await folderBytes(join(mounted, 'spool', 'ids'))).toBeLessThanOrEqual(256 * KIB);
+    expect(losses).toEqual([]);
   });
 });
