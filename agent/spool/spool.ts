@@ -473,6 +473,8 @@ export class Spool {
         if (lost > 0) this.#options.on?.lost?.({ from, to, reason: 'spool-damaged', outcomes: lost });
       }
     }
+    // Only now: of what the journal sealed anew, some may have been sealed and sent before.
+    state.assumeSent(batches.lastSealed);
     this.#openSeq = batches.lastSealed + 1;
     this.#accepted = batches.after;
     this.#inherited = batches.lastSealed;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Disk, isErrno, overwriteFile, readIfPresent, replaceFile } from './disk.ts';
+import { SPOOL_BOUNDS } from './limits.ts';
 
 /** The few marks that are not in the logs. */
 export interface SpoolState {
@@ -18,11 +19,13 @@ export interface SpoolState {
 
 /** Also what a file of an older agent lacks. */
 const FRESH: SpoolState = { sendable: 0, acked: 0, ackedOutcomes: 0, services: [], callbacksOnly: [] };
+const UNKNOWN = Number.MAX_SAFE_INTEGER;
 const SLOTS = ['state-0.json', 'state-1.json'] as const;
 
 /**
  * Keeps the state in two files, written in turn, so that damage to one leaves the other. When either is
- * damaged, `sendable` is taken as unlimited: a batch that was sent must not be merged for want of a mark.
+ * damaged, `sendable` is not known, and taken as unlimited until `assumeSent`: a batch that was sent must not be merged
+ * for want of a mark.
  */
 export class StateFile {
   readonly #disk: Disk;
@@ -42,12 +45,21 @@ export class StateFile {
     const sound = slots.filter((slot) => typeof slot === 'object');
     const newest = sound.sort((a, b) => b.revision - a.revision)[0];
     let state = { ...FRESH, ...newest?.state };
-    if (slots.includes('damaged')) state = { ...state, sendable: Number.MAX_SAFE_INTEGER };
+    if (slots.includes('damaged')) state = { ...state, sendable: UNKNOWN };
     return new StateFile(disk, directory, newest?.revision ?? 0, state);
   }
 
   get state(): SpoolState {
     return this.#state;
+  }
+
+  /**
+   * Where the mark of what may have been sent is lost, everything sealed may have been, and what is sealed from now
+   * on was not.
+   */
+  assumeSent(lastSealed: number): void {
+    if (this.#state.sendable !== UNKNOWN) return;
+    this.#state = { ...this.#state, sendable: lastSealed + SPOOL_BOUNDS.sendAhead };
   }
 
   async write(change: Partial<SpoolState>): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBatch } from '../../../agent/spool/batch-record.ts';
@@ -83,6 +83,28 @@ describe('at its limit the spool', () => {
     const entries = await entriesOf(spool);
     expect(entries.filter(({ from, kind }) => from <= sendable && kind === 'skip')).toEqual([]);
     expect(entries.filter(({ kind }) => kind === 'skip').length).toBeGreaterThan(0);
+  });
+
+  it('merges also after a file of its marks was damaged, though nothing that may have been sent by then', async () => {
+    await open({ segmentBytes: 64 * KIB, maxBytes: 1_300 * KIB, minFreeBytes: 0 });
+    let reported = await outage(30);
+    await spool.markSendable(30);
+    await spool.close();
+    const state = join(folder, spool.producerId, 'state-0.json');
+    const bytes = await readFile(state);
+    bytes[20]! ^= 1;
+    await writeFile(state, bytes);
+    await open({ segmentBytes: 64 * KIB, maxBytes: 1_300 * KIB, minFreeBytes: 0 });
+    const sealed = spool.lastSealed;
+    // The mark is written again, and so is what the damage left of it.
+    reported += await report(spool, 1, { service: 'globex' }).then(() => 1);
+    await spool.close();
+    await open({ segmentBytes: 64 * KIB, maxBytes: 1_300 * KIB, minFreeBytes: 0 });
+    reported += await outage(600);
+    expect(await deliverable(spool)).toEqual({ counted: reported, lost: 0 });
+    const skips = (await entriesOf(spool)).filter(({ kind }) => kind === 'skip');
+    expect(skips.length).toBeGreaterThan(0);
+    expect(skips.filter(({ from }) => from <= sealed)).toEqual([]);
   });
 
   it('then gives up the oldest as one skip, and says how many outcomes that were', async () => {
