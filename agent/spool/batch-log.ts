@@ -104,9 +104,10 @@ export class BatchLog {
     return Math.max(0, ...known);
   }
 
-  /** Outcomes in all batches up to `seq`, which must be retained or the one before. */
+  /** Outcomes in all batches up to `seq`; as `countedBefore` knows them where the next is no longer retained. */
   async countedThrough(seq: number): Promise<number> {
     if (seq === this.#lastSealed) return this.#after;
+    if (seq + 1 < this.firstRetained) return this.countedBefore(seq + 1);
     const next = this.recent(seq + 1) ?? (await this.read(seq + 1, 1))[0];
     return next?.before ?? 0;
   }

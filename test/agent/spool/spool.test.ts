@@ -281,6 +281,28 @@ describe('acknowledged batches', () => {
     expect(spool.firstRetained).toBeLessThan(10);
   });
 
+  it('do not hold up the rest while the store is further back than what is kept', async () => {
+    await spool.close();
+    const settings = { segmentBytes: 500, retainBytes: 1 };
+    spool = await openSpool(folder, { nowMs: clock.nowMs, settings });
+    for (let n = 0; n < 20; n++) {
+      await report(spool, 1);
+      await spool.tick();
+      spool.acknowledge(spool.lastSealed);
+      clock.ms += 20_000;
+    }
+    await spool.tick();
+    const { firstRetained } = spool;
+    expect(firstRetained).toBeGreaterThan(5);
+    spool.acknowledge(2);
+    await expect(spool.tick()).resolves.toBeUndefined();
+    clock.ms += 20_000;
+    await spool.tick();
+    await spool.close();
+    spool = await openSpool(folder, { nowMs: clock.nowMs, settings });
+    expect(spool.acked).toBe(2);
+  });
+
   it('count as such after a restart', async () => {
     await report(spool, 1);
     await spool.seal();
