@@ -251,7 +251,9 @@ export class BatchLog {
     // One skip for the whole run, or a long outage would leave a file for every segment given up.
     const left = index === 0 ? undefined : await this.#load(index - 1);
     const previous = left?.length === 1 ? left[0] : undefined;
-    const joins = previous?.kind === 'skip' && previous.to === from - 1 && reasonOf(previous) === reason;
+    // But never with one that was acknowledged: what it says was lost would be declared again.
+    const isPending = previous?.kind === 'skip' && previous.from > acked && previous.to === from - 1;
+    const joins = isPending && reasonOf(previous) === reason;
     const skip = joins
       ? skipEntry(
           { from: previous.from, to, reason, outcomes: previous.outcomes + outcomes },

@@ -41,6 +41,11 @@ async function outage(seconds: number): Promise<number> {
   return seconds * 20;
 }
 
+/** A tick gives up a few segments and goes on at the next. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 8; i++) await spool.tick();
+}
+
 const KIB = 1024;
 
 describe('at its limit the spool', () => {
@@ -142,6 +147,36 @@ describe('at its limit the spool', () => {
     expect(lost).toBeGreaterThan(reported / 2);
     expect(counted).toBeGreaterThanOrEqual(later);
     expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['spool-age']));
+  });
+
+  it('declares what it gives up once: a skip that was acknowledged is not joined with the next one', async () => {
+    await open({ segmentBytes: 2_000, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    let reported = await outage(20);
+    clock.ms += 3_600_000;
+    await settle();
+    const [first] = await entriesOf(spool);
+    expect(first).toMatchObject({ kind: 'skip', outcomes: reported });
+    spool.acknowledge(first!.to);
+    reported += await outage(20);
+    clock.ms += 3_600_000;
+    await settle();
+    const pending = (await entriesOf(spool)).filter(({ to }) => to > spool.acked);
+    expect(pending[0]?.from).toBe(first!.to + 1);
+    expect(first!.outcomes + pending.reduce((sum, { outcomes }) => sum + outcomes, 0)).toBe(reported);
+    expect(losses.reduce((sum, gap) => sum + gap.outcomes, 0)).toBe(reported);
+  });
+
+  it('gives up batches in segments however small', async () => {
+    await open({ segmentBytes: 1, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    for (let n = 0; n < 30; n++) {
+      await report(spool, 1);
+      await spool.tick();
+      clock.ms += 1_000;
+    }
+    clock.ms += 3_600_000;
+    await settle();
+    expect(await entriesOf(spool)).toMatchObject([{ kind: 'skip', outcomes: 30 }, { kind: 'batch' }]);
+    expect(await deliverable(spool)).toEqual({ counted: 0, lost: 30 });
   });
 
   it('survives a restart with everything in its place', async () => {
