@@ -229,11 +229,10 @@ export class BatchLog {
     let batches: SpoolEntry[] = [];
     for (let at = 0; batches.length === 0; at += 1) {
       index = this.#segments.findIndex(
-        ({ ordinal, bytes }, one) =>
+        ({ ordinal }, one) =>
           one >= at &&
           this.#lastSeqAt(one) > acked &&
           one < this.#segments.length - 1 &&
-          bytes > GIVEN_UP_BYTES &&
           (this.#givenUp.get(ordinal) ?? Number.POSITIVE_INFINITY) > acked + 1,
       );
       if (index === -1) return false;
@@ -241,7 +240,7 @@ export class BatchLog {
       entries = await this.#load(index);
       from = Math.max(acked + 1, entries[0]!.from);
       batches = entries.filter((entry) => entry.to >= from && entry.kind === 'batch');
-      // What is left above `acked` was given up before.
+      // What is left above `acked` was given up before; read once, a segment of skips alone is passed by.
       if (batches.length === 0) this.#givenUp.set(this.#segments[index]!.ordinal, from);
     }
     const to = this.#lastSeqAt(index);
@@ -400,8 +399,6 @@ export class BatchLog {
 }
 
 const MARKS = 256;
-/** A segment that holds nothing but a skip is about this large; giving it up again would gain nothing. */
-const GIVEN_UP_BYTES = 512;
 
 function reasonOf(skip: SpoolEntry): string {
   return (JSON.parse(skip.text) as { reason: string }).reason;
