@@ -83,6 +83,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     directory: options.spoolDirectory,
     settings: options.spool ?? {},
     nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
     services: options.services,
     ...(options.hostId === undefined ? {} : { hostId: options.hostId }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),

@@ -19,6 +19,7 @@ export interface BatchLogOptions {
   readonly producerId: string;
   readonly segmentBytes: number;
   readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
   /** Told of every loss found or caused: the daemon learns of it by a skip. */
   readonly onGap: (gap: Gap) => void;
   /** What is known of batches that were deleted. */
@@ -72,7 +73,8 @@ export class BatchLog {
   }
 
   static async open(options: BatchLogOptions): Promise<BatchLog> {
-    const { segments, nextOrdinal } = await indexSegments(options.directory, options.nowMs());
+    const instant = { nowMs: options.nowMs(), monotonicMs: options.monotonicMs() };
+    const { segments, nextOrdinal } = await indexSegments(options.directory, instant);
     const log = new BatchLog(options, { segments, nextOrdinal, lastSealed: 0, after: 0 });
     await log.#openTail();
     return log;
@@ -134,7 +136,8 @@ export class BatchLog {
     if (this.#segments.at(-1)?.ordinal !== segment.ordinal) {
       const { path, ordinal, header } = segment;
       this.#dropEmptyTail(first.from);
-      this.#segments.push({ path, ordinal, bytes: segment.bytes, ...rangeOf(header) });
+      const seen = { seenAtMs: this.#options.monotonicMs(), seenAgeMs: 0 };
+      this.#segments.push({ path, ordinal, bytes: segment.bytes, ...rangeOf(header), ...seen });
     } else this.#segments.push({ ...this.#segments.pop()!, bytes: segment.bytes });
     const last = entries.at(-1)!;
     this.#lastSealed = last.to;
@@ -190,16 +193,17 @@ export class BatchLog {
       .reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
-  /** When the oldest segment with a seq above `seq` was begun, and when its last batch was sealed at the latest. */
-  oldest(seq: number): { createdAtMs: number; endedAtMs: number } | undefined {
+  /**
+   * When the oldest segment with a seq above `seq` was begun, and what is known of when its last batch was sealed at
+   * the latest; null for the one being appended to.
+   */
+  oldest(
+    seq: number,
+  ): { createdAtMs: number; ended: Pick<Segment, 'seenAtMs' | 'seenAgeMs'> | null } | undefined {
     const index = this.#segments.findIndex((_, at) => this.#lastSeqAt(at) > seq);
     const segment = this.#segments[index];
     if (!segment) return undefined;
-    const next = this.#segments[index + 1];
-    return {
-      createdAtMs: segment.createdAtMs,
-      endedAtMs: next ? next.createdAtMs : Number.POSITIVE_INFINITY,
-    };
+    return { createdAtMs: segment.createdAtMs, ended: this.#segments[index + 1] ?? null };
   }
 
   /**
@@ -273,9 +277,9 @@ export class BatchLog {
     return true;
   }
 
-  /** When the segment being appended to was begun. */
+  /** When the segment being appended to was begun, by the monotonic clock. */
   get openSinceMs(): number | undefined {
-    return this.#log.open?.header.createdAtMs;
+    return this.#log.open && this.#segments.at(-1)?.seenAtMs;
   }
 
   /** The next append begins a segment, so that the present one can be dropped or given up. */

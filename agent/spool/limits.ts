@@ -40,6 +40,8 @@ export const SPOOL_BOUNDS = {
   asideBytes: 64 * 1024 * 1024,
   /** Folders of former identities kept likewise. */
   asideFolders: 2,
+  /** Before what the clock calls too old at a start is given up. */
+  ageGraceMs: 6 * 3_600_000,
   /** Recently sealed batches held in memory, so that a live link does not read the disk. */
   recentBytes: 1024 * 1024,
   /** Sequence numbers by which the durable mark of what may have been sent runs ahead. */

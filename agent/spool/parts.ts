@@ -22,6 +22,8 @@ export interface SpoolOptions {
   readonly settings?: Partial<SpoolSettings>;
   /** The agent's own clock, or the simulated one; batches are marked with its minutes. */
   readonly nowMs: () => number;
+  /** Never set: how long something was kept must not depend on what the time is. */
+  readonly monotonicMs: () => number;
   /** Services of the configuration; those that reported before are added from the spool. */
   readonly services: readonly string[];
   /** Names the machine when its own id will not do. */
@@ -169,6 +171,7 @@ async function acceptedBy(
     producerId,
     segmentBytes: settings.segmentBytes,
     nowMs: options.nowMs,
+    monotonicMs: options.monotonicMs,
     // Part of what is declared as a whole.
     onGap: () => {},
   });
@@ -217,6 +220,7 @@ export async function openParts(
     producerId,
     segmentBytes,
     nowMs: options.nowMs,
+    monotonicMs: options.monotonicMs,
     onGap: (gap) => options.on?.lost?.(gap),
     mark: { firstSeq: state.state.acked + 1, before: state.state.ackedOutcomes },
   });

@@ -2,6 +2,7 @@ import { clearAside } from './aside.ts';
 import type { BatchLog } from './batch-log.ts';
 import { type Disk, isErrno } from './disk.ts';
 import type { IdLog } from './id-log.ts';
+import { SPOOL_BOUNDS } from './limits.ts';
 import type { SpoolSettings } from './parts.ts';
 
 export interface Relieved {
@@ -19,7 +20,7 @@ export interface Relieved {
   /** Highest seq that may ever have been sent. */
   readonly sent: number;
   readonly bytes: () => number;
-  readonly nowMs: number;
+  readonly monotonicMs: number;
 }
 
 /** Segments worked on in one call, so that a commit never waits long behind it. */
@@ -57,12 +58,25 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
 }
 
 async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | 'spool-age' | undefined> {
-  const { batches, disk, directory, settings, acked, nowMs } = spool;
+  const { batches, disk, directory, settings, acked } = spool;
   if (spool.bytes() > settings.maxBytes) return 'spool-full';
   const { freeBytes, totalBytes } = await disk.space(directory);
   if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
-  const oldest = batches.oldest(acked);
-  return oldest && nowMs - oldest.endedAtMs > settings.maxAgeMs ? 'spool-age' : undefined;
+  const ended = batches.oldest(acked)?.ended;
+  return ended && ageOf(ended, spool) > settings.maxAgeMs ? 'spool-age' : undefined;
+}
+
+/**
+ * Counted by the monotonic clock since this process saw it, so that no setting of the wall clock makes it old. What
+ * the wall clock said at the start leaves time to deliver: it may be a month ahead of the one that the batches were
+ * sealed by, on a device without a battery for its clock.
+ */
+function ageOf(
+  { seenAtMs, seenAgeMs }: { readonly seenAtMs: number; readonly seenAgeMs: number },
+  { settings, monotonicMs }: Pick<Relieved, 'settings' | 'monotonicMs'>,
+): number {
+  const graceMs = Math.min(SPOOL_BOUNDS.ageGraceMs, settings.maxAgeMs / 2);
+  return Math.min(seenAgeMs, settings.maxAgeMs - graceMs) + monotonicMs - seenAtMs;
 }
 
 /** @returns false when there is nothing left to merge, or no room to do it in */

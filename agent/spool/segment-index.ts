@@ -19,6 +19,15 @@ export interface Segment {
   readonly createdAtMs: number;
   readonly isMerged: boolean;
   readonly bytes: number;
+  /** When this process first saw it, by the monotonic clock, and how old it was then by the wall clock. */
+  readonly seenAtMs: number;
+  readonly seenAgeMs: number;
+}
+
+/** What the two clocks say. */
+export interface Instant {
+  readonly nowMs: number;
+  readonly monotonicMs: number;
 }
 
 /**
@@ -27,7 +36,7 @@ export interface Segment {
  */
 export async function indexSegments(
   directory: string,
-  nowMs: number,
+  instant: Instant,
 ): Promise<{ segments: Segment[]; nextOrdinal: number }> {
   const names = (await readdir(directory)).sort();
   const segments: Segment[] = [];
@@ -41,7 +50,7 @@ export async function indexSegments(
     }
     nextOrdinal = ordinal + 1;
     const path = join(directory, name);
-    const segment = await indexSegment(path, ordinal, nowMs);
+    const segment = await indexSegment(path, ordinal, instant);
     if (!segment) {
       await rm(path, { force: true });
       continue;
@@ -54,14 +63,21 @@ export async function indexSegments(
   return { segments, nextOrdinal };
 }
 
-async function indexSegment(path: string, ordinal: number, nowMs: number): Promise<Segment | undefined> {
+async function indexSegment(
+  path: string,
+  ordinal: number,
+  { nowMs, monotonicMs }: Instant,
+): Promise<Segment | undefined> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
     const head = Buffer.alloc(Math.min(size, SEGMENT_HEADER_BYTES));
     await file.read(head, 0, head.length, 0);
     const header = decodeSegmentHeader(head);
-    if (header) return { path, ordinal, bytes: size, ...rangeOf(header) };
+    if (header) {
+      const seenAgeMs = Math.max(0, nowMs - header.createdAtMs);
+      return { path, ordinal, bytes: size, ...rangeOf(header), seenAtMs: monotonicMs, seenAgeMs };
+    }
   } finally {
     await file.close();
   }
@@ -72,7 +88,8 @@ async function indexSegment(path: string, ordinal: number, nowMs: number): Promi
     .find((range) => range !== undefined);
   if (!first) return undefined;
   const { from: firstSeq, before } = first;
-  return { path, ordinal, firstSeq, before, createdAtMs: nowMs, isMerged: false, bytes: bytes.length };
+  const seen = { createdAtMs: nowMs, seenAtMs: monotonicMs, seenAgeMs: 0 };
+  return { path, ordinal, firstSeq, before, isMerged: false, bytes: bytes.length, ...seen };
 }
 
 export function rangeOf({ firstSeq, before, createdAtMs, isMerged }: SegmentHeader) {

@@ -80,7 +80,7 @@ export class Spool {
   #inFlight = 0;
   #isSending = false;
   readonly #acks = new AckMarks();
-  #savedAtMs = 0;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
   #refusal: Refusal | undefined;
   #isLetGo = false;
 
@@ -100,7 +100,7 @@ export class Spool {
     this.#accepted = batches.after;
     this.#inherited = batches.lastSealed;
     this.#acked = Math.min(state.state.acked, batches.lastSealed);
-    this.#acks.add(this.#acked, options.nowMs());
+    this.#acks.add(this.#acked, options.monotonicMs());
     this.#groups = new GroupCommit(
       (group) => this.#alone(() => this.#write(group)),
       ({ ids }) => this.#memory.forget(ids.bytes()),
@@ -376,7 +376,7 @@ export class Spool {
     if (seq === this.#acked) return;
     this.#acked = seq;
     for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
-    this.#acks.add(seq, this.#options.nowMs());
+    this.#acks.add(seq, this.#options.monotonicMs());
   }
 
   /**
@@ -419,7 +419,7 @@ export class Spool {
       this.#accepted = after;
       this.#acked = 0;
       this.#inFlight = 0;
-      this.#acks.add(0, nowMs);
+      this.#acks.add(0, this.#options.monotonicMs());
       this.#rejected.clear();
       this.#inherited = lastSealed;
       this.#rebuiltFrom = Number.POSITIVE_INFINITY;
@@ -554,7 +554,7 @@ export class Spool {
 
   async #relieve(): Promise<void> {
     const { batches, state } = this.#parts;
-    const { directory, nowMs } = this.#options;
+    const { directory, monotonicMs } = this.#options;
     const room = await relieve({
       batches,
       idLog: this.#idLog,
@@ -567,7 +567,7 @@ export class Spool {
       isSending: this.#isSending,
       sent: Math.max(state.state.sendable, this.#acked),
       bytes: () => this.bytes,
-      nowMs: nowMs(),
+      monotonicMs: monotonicMs(),
     });
     if (room === 'none') this.#refusal ??= 'full';
     else if (room === 'enough' && this.#refusal === 'full') this.#refusal = undefined;
@@ -576,7 +576,7 @@ export class Spool {
   async #trim(): Promise<void> {
     const { batches } = this.#parts;
     const { retainMs, retainBytes } = this.#settings;
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.monotonicMs();
     // Else a quiet agent would keep, and offer a new service's books, months of empty batches.
     if (nowMs - (batches.openSinceMs ?? nowMs) > retainMs) await batches.rotate();
     const oldSeq = this.#acks.before(nowMs - retainMs);
@@ -590,7 +590,7 @@ export class Spool {
 
   async #save(isLast = false): Promise<void> {
     const { state } = this.#parts;
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.monotonicMs();
     if (!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) return;
     this.#savedAtMs = nowMs;
     if (state.state.acked === this.#acked) return;

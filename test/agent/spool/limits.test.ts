@@ -25,7 +25,8 @@ afterEach(async () => {
 
 async function open(settings: SpoolOptions['settings'], directory = folder): Promise<void> {
   const on = { lost: (gap: { reason: string; outcomes: number }) => void losses.push(gap) };
-  spool = await openSpool(directory, { nowMs: clock.nowMs, settings, on } as Partial<SpoolOptions>);
+  const { nowMs, monotonicMs } = clock;
+  spool = await openSpool(directory, { nowMs, monotonicMs, settings, on } as Partial<SpoolOptions>);
 }
 
 /** An outage: a batch a second with a few regions each, none acknowledged. */
@@ -47,6 +48,7 @@ async function settle(): Promise<void> {
 }
 
 const KIB = 1024;
+const DAY_MS = 86_400_000;
 
 describe('at its limit the spool', () => {
   it('first merges what was never sent, and loses nothing', async () => {
@@ -147,6 +149,39 @@ describe('at its limit the spool', () => {
     expect(lost).toBeGreaterThan(reported / 2);
     expect(counted).toBeGreaterThanOrEqual(later);
     expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['spool-age']));
+  });
+
+  it('gives up nothing because the clock was set forward, whenever that was', async () => {
+    const settings = { segmentBytes: 4 * KIB, minFreeBytes: 0 };
+    await open(settings);
+    let reported = await outage(60);
+    clock.setBy(40 * DAY_MS);
+    reported += await outage(60);
+    await spool.close();
+    clock.setBy(40 * DAY_MS);
+    await open(settings);
+    // A device without a battery for its clock has that long to find the daemon.
+    clock.ms += 6 * 3_600_000 - 200_000;
+    reported += await outage(60);
+    expect(await deliverable(spool)).toEqual({ counted: reported, lost: 0 });
+    // And then it keeps nothing for ever.
+    clock.ms += 200_000;
+    await settle();
+    expect((await deliverable(spool)).lost).toBeGreaterThan(1_000);
+  });
+
+  it('gives up what is older than the age limit also by a clock that was set back', async () => {
+    await open({ segmentBytes: 4 * KIB, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    await outage(60);
+    clock.setBy(-40 * DAY_MS);
+    await spool.close();
+    await open({ segmentBytes: 4 * KIB, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    clock.ms += 3_500_000;
+    await settle();
+    expect(losses).toEqual([]);
+    clock.ms += 100_001;
+    await settle();
+    expect((await deliverable(spool)).lost).toBeGreaterThan(600);
   });
 
   it('declares what it gives up once: a skip that was acknowledged is not joined with the next one', async () => {

@@ -15,12 +15,31 @@ export async function temporaryFolder(): Promise<string> {
 
 /** A clock that stands still until a test moves it. */
 export class HandClock {
-  ms = Date.UTC(2026, 10, 23, 12, 0, 0);
-  readonly nowMs = () => this.ms;
+  #wallMs = Date.UTC(2026, 10, 23, 12, 0, 0);
+  #monotonicMs = 0;
+
+  get ms(): number {
+    return this.#wallMs;
+  }
+
+  /** Time passes. */
+  set ms(ms: number) {
+    this.#monotonicMs += ms - this.#wallMs;
+    this.#wallMs = ms;
+  }
+
+  /** Somebody sets the clock. */
+  setBy(ms: number): void {
+    this.#wallMs += ms;
+  }
+
+  readonly nowMs = () => this.#wallMs;
+  readonly monotonicMs = () => this.#monotonicMs;
 }
 
 export function openSpool(directory: string, options: Partial<SpoolOptions> = {}): Promise<Spool> {
-  return Spool.open({ directory, nowMs: Date.now, services: ['acme'], ...options });
+  const nowMs = options.nowMs ?? Date.now;
+  return Spool.open({ directory, nowMs, monotonicMs: nowMs, services: ['acme'], ...options });
 }
 
 export const OK = {

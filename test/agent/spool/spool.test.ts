@@ -25,7 +25,8 @@ let spool: Spool;
 beforeEach(async () => {
   folder = await temporaryFolder();
   clock = new HandClock();
-  spool = await openSpool(folder, { nowMs: clock.nowMs, services: ['acme', 'globex'] });
+  const { nowMs, monotonicMs } = clock;
+  spool = await openSpool(folder, { nowMs, monotonicMs, services: ['acme', 'globex'] });
 });
 
 afterEach(async () => {
@@ -263,6 +264,36 @@ describe('acknowledged batches', () => {
     expect(spool.lastSealed).toBe(60);
     expect(spool.firstRetained).toBeGreaterThan(60 - 25);
     expect(spool.firstRetained).toBeLessThanOrEqual(60 - 10);
+  });
+
+  it('are kept for ten minutes whatever the clock is set to meanwhile', async () => {
+    await spool.close();
+    const { nowMs, monotonicMs } = clock;
+    spool = await openSpool(folder, { nowMs, monotonicMs, settings: { segmentBytes: 1 } });
+    for (let n = 0; n < 10; n++) {
+      await report(spool, 1);
+      await spool.seal();
+    }
+    spool.acknowledge(10);
+    clock.setBy(3_600_000);
+    await spool.tick();
+    expect(spool.firstRetained).toBe(1);
+    clock.setBy(-7_200_000);
+    clock.ms += 10 * 60_000 + 10_001;
+    await spool.tick();
+    expect(spool.firstRetained).toBe(11);
+  });
+
+  it('are known as such after a crash a few seconds later, also when the clock was set back', async () => {
+    await report(spool, 1);
+    await spool.tick();
+    clock.ms += 6_000;
+    clock.setBy(-3_600_000);
+    spool.acknowledge(spool.lastSealed);
+    const { acked } = spool;
+    await spool.tick();
+    await crashAndReopen();
+    expect(spool.acked).toBe(acked);
   });
 
   it('are kept up to 64 MiB, whatever their age', async () => {

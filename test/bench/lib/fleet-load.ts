@@ -32,6 +32,7 @@ async function start({ agents, server, token, folder }: FleetJob): Promise<void>
     const spool = await Spool.open({
       directory: join(folder, String(agent)),
       nowMs: Date.now,
+      monotonicMs: () => performance.now(),
       services: ['acme'],
       hostId: `${folder}-${agent}`,
     });
