@@ -193,17 +193,18 @@ export class BatchLog {
       .reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
+  /** The oldest segment with a seq above `seq`. */
+  oldest(seq: number): Pick<Segment, 'createdAtMs'> | undefined {
+    return this.#segments.find((_, at) => this.#lastSeqAt(at) > seq);
+  }
+
   /**
-   * When the oldest segment with a seq above `seq` was begun, and what is known of when its last batch was sealed at
-   * the latest; null for the one being appended to.
+   * What is known of when the last batch was sealed, at the latest, in the oldest closed segment of which something
+   * above `seq` was not given up.
    */
-  oldest(
-    seq: number,
-  ): { createdAtMs: number; ended: Pick<Segment, 'seenAtMs' | 'seenAgeMs'> | null } | undefined {
-    const index = this.#segments.findIndex((_, at) => this.#lastSeqAt(at) > seq);
-    const segment = this.#segments[index];
-    if (!segment) return undefined;
-    return { createdAtMs: segment.createdAtMs, ended: this.#segments[index + 1] ?? null };
+  endOfOldest(seq: number): Pick<Segment, 'seenAtMs' | 'seenAgeMs'> | undefined {
+    const index = this.#segments.findIndex((_, at) => this.#lastSeqAt(at) > seq && !this.#isGivenUp(at, seq));
+    return index === -1 ? undefined : this.#segments[index + 1];
   }
 
   /**
@@ -233,11 +234,11 @@ export class BatchLog {
     let batches: SpoolEntry[] = [];
     for (let at = 0; batches.length === 0; at += 1) {
       index = this.#segments.findIndex(
-        ({ ordinal }, one) =>
+        (_, one) =>
           one >= at &&
           this.#lastSeqAt(one) > acked &&
           one < this.#segments.length - 1 &&
-          (this.#givenUp.get(ordinal) ?? Number.POSITIVE_INFINITY) > acked + 1,
+          !this.#isGivenUp(one, acked),
       );
       if (index === -1) return false;
       at = index;
@@ -265,7 +266,7 @@ export class BatchLog {
       : skipEntry({ from, to, reason, outcomes }, { before, sealedAtMs: this.#options.nowMs() });
     const kept = joins ? [skip] : [...entries.filter((entry) => entry.to < from), skip];
     await this.#rewrite(index, kept, { isMerged: true, mustSucceed: true });
-    this.#givenUp.set(this.#segments[index]!.ordinal, from);
+    this.#givenUp.set(this.#segments[index]!.ordinal, kept.length === 1 ? skip.from : from);
     // Of earlier skips in the range it was told before.
     const fresh = batches.reduce((sum, batch) => sum + batch.outcomes, 0);
     this.#options.onGap({ from, to, reason, outcomes: fresh });
@@ -385,6 +386,12 @@ export class BatchLog {
       // Deleting it is tidiness: the index drops it as well.
       void rm(path, { force: true }).catch(() => {});
     }
+  }
+
+  /** As far as it was read. */
+  #isGivenUp(index: number, acked: number): boolean {
+    const from = this.#givenUp.get(this.#segments[index]!.ordinal);
+    return from !== undefined && from <= acked + 1;
   }
 
   #lastSeqAt(index: number): number {

@@ -62,7 +62,7 @@ async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | '
   if (spool.bytes() > settings.maxBytes) return 'spool-full';
   const { freeBytes, totalBytes } = await disk.space(directory);
   if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
-  const ended = batches.oldest(acked)?.ended;
+  const ended = batches.endOfOldest(acked);
   return ended && ageOf(ended, spool) > settings.maxAgeMs ? 'spool-age' : undefined;
 }
 

@@ -151,6 +151,21 @@ describe('at its limit the spool', () => {
     expect(new Set(losses.map(({ reason }) => reason))).toEqual(new Set(['spool-age']));
   });
 
+  it('gives up nothing younger for the age of what it gave up before', async () => {
+    await open({ segmentBytes: 8 * KIB, maxBytes: 128 * KIB, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    await spool.markSendable(1_000_000);
+    const reported = await outage(200);
+    const given = losses.reduce((sum, gap) => sum + gap.outcomes, 0);
+    expect(given).toBeGreaterThan(0);
+    // The last twenty seconds are younger than the limit.
+    clock.ms += 3_600_000 - 20_000;
+    for (let i = 0; i < 8; i++) await settle();
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported);
+    expect(lost).toBeGreaterThan(given);
+    expect(counted).toBeGreaterThanOrEqual(20 * 20);
+  });
+
   it('gives up nothing because the clock was set forward, whenever that was', async () => {
     const settings = { segmentBytes: 4 * KIB, minFreeBytes: 0 };
     await open(settings);
@@ -187,18 +202,23 @@ describe('at its limit the spool', () => {
   it('declares what it gives up once: a skip that was acknowledged is not joined with the next one', async () => {
     await open({ segmentBytes: 2_000, maxAgeMs: 3_600_000, minFreeBytes: 0 });
     let reported = await outage(20);
-    clock.ms += 3_600_000;
+    // Begins the segment that ends the last one.
+    clock.ms += 60_000;
+    await spool.tick();
+    clock.ms += 3_601_000;
     await settle();
     const [first] = await entriesOf(spool);
     expect(first).toMatchObject({ kind: 'skip', outcomes: reported });
     spool.acknowledge(first!.to);
     reported += await outage(20);
-    clock.ms += 3_600_000;
+    clock.ms += 3_601_000;
     await settle();
     const pending = (await entriesOf(spool)).filter(({ to }) => to > spool.acked);
     expect(pending[0]?.from).toBe(first!.to + 1);
     expect(first!.outcomes + pending.reduce((sum, { outcomes }) => sum + outcomes, 0)).toBe(reported);
-    expect(losses.reduce((sum, gap) => sum + gap.outcomes, 0)).toBe(reported);
+    const skipped = pending.filter(({ kind }) => kind === 'skip');
+    const declared = skipped.reduce((sum, { outcomes }) => sum + outcomes, first!.outcomes);
+    expect(losses.reduce((sum, gap) => sum + gap.outcomes, 0)).toBe(declared);
   });
 
   it('gives up batches in segments however small', async () => {
@@ -208,9 +228,13 @@ describe('at its limit the spool', () => {
       await spool.tick();
       clock.ms += 1_000;
     }
-    clock.ms += 3_600_000;
+    clock.ms += 60_000;
+    await spool.tick();
+    clock.ms += 3_601_000;
     await settle();
-    expect(await entriesOf(spool)).toMatchObject([{ kind: 'skip', outcomes: 30 }, { kind: 'batch' }]);
+    const entries = await entriesOf(spool);
+    expect(entries[0]).toMatchObject({ kind: 'skip', to: 30, outcomes: 30 });
+    expect(entries.slice(1).every(({ outcomes }) => outcomes === 0)).toBe(true);
     expect(await deliverable(spool)).toEqual({ counted: 0, lost: 30 });
   });
 
