@@ -1,5 +1,5 @@
 import { copyFile, link, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Disk, makeDirectory } from './disk.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 
@@ -20,6 +20,26 @@ export async function setFileAside(disk: Disk, path: string, aside: string, name
   } catch {
     return;
   }
+  await boundFiles(aside);
+}
+
+/**
+ * Takes a file out of the way that cannot be read, and so cannot be copied: perhaps another day, or by another
+ * program. Where it cannot be moved it stays.
+ */
+export async function moveFileAside(disk: Disk, path: string, aside: string, name: string): Promise<void> {
+  try {
+    await makeDirectory(disk, aside);
+    await rename(path, join(aside, name));
+    await disk.syncDirectory(aside);
+    await disk.syncDirectory(dirname(path));
+  } catch {
+    return;
+  }
+  await boundFiles(aside);
+}
+
+async function boundFiles(aside: string): Promise<void> {
   let bytes = 0;
   for (const file of await newestFirst(aside, 'file')) {
     bytes += file.size;

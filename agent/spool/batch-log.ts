@@ -1,8 +1,9 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { decodeEntry, encodeEntry, entryRange, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { cutFile, type Disk, isErrno, removeFile, replaceFile } from './disk.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { mergeEntries } from './merge.ts';
+import { readAround } from './read-around.ts';
 import { RecentEntries } from './recent.ts';
 import { encodeRecord } from './record.ts';
 import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES, scanSegment } from './segment.ts';
@@ -47,8 +48,8 @@ export class BatchLog {
   readonly #options: BatchLogOptions;
   readonly #log: SegmentLog;
   readonly #segments: Segment[];
-  #lastSealed: number;
-  #after: number;
+  #lastSealed = 0;
+  #after = 0;
   readonly #files: SegmentFiles;
   #reading: Reading | undefined;
   /** Outcomes ahead of what is no longer here, for the figure of what a daemon that went far back has lost. */
@@ -59,14 +60,12 @@ export class BatchLog {
 
   private constructor(
     options: BatchLogOptions,
-    state: { segments: Segment[]; nextOrdinal: number; lastSealed: number; after: number },
+    state: { segments: Segment[]; nextOrdinal: number; files: SegmentFiles },
   ) {
     this.#options = options;
     this.#marks = options.mark ? [options.mark] : [];
     this.#segments = state.segments;
-    this.#lastSealed = state.lastSealed;
-    this.#after = state.after;
-    this.#files = new SegmentFiles(options);
+    this.#files = state.files;
     const { disk, directory, producerId, segmentBytes } = options;
     const { nextOrdinal } = state;
     this.#log = new SegmentLog({ disk, directory, kind: 'batch', producerId, segmentBytes, nextOrdinal });
@@ -74,8 +73,13 @@ export class BatchLog {
 
   static async open(options: BatchLogOptions): Promise<BatchLog> {
     const instant = { nowMs: options.nowMs(), monotonicMs: options.monotonicMs() };
-    const { segments, nextOrdinal } = await indexSegments(options.directory, instant);
-    const log = new BatchLog(options, { segments, nextOrdinal, lastSealed: 0, after: 0 });
+    const files = new SegmentFiles(options);
+    const { segments, nextOrdinal } = await indexSegments(options.directory, {
+      disk: options.disk,
+      instant,
+      setAside: (path, ordinal) => files.moveAside(path, ordinal),
+    });
+    const log = new BatchLog(options, { segments, nextOrdinal, files });
     await log.#openTail();
     return log;
   }
@@ -297,7 +301,7 @@ export class BatchLog {
     if (!tail) return;
     this.#lastSealed = tail.firstSeq - 1;
     this.#after = tail.before;
-    const bytes = await readFile(tail.path);
+    const { bytes } = await readAround(this.#options.disk, tail.path);
     const scan = scanSegment(bytes);
     const last = scan.records
       .map(({ record }) => entryRange(record))

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, rm, statfs, truncate } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, statfs, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** The few things the spool asks of a file system; a test wraps it to make them fail. */
@@ -8,6 +8,8 @@ export interface Disk {
   create(path: string): Promise<DiskFile>;
   /** Opens a file whose content is replaced from its beginning; creates it if there is none. */
   overwrite(path: string): Promise<OverwrittenFile>;
+  /** Opens a file to be read; rejects with ENOENT where there is none. */
+  read(path: string): Promise<ReadFile>;
   /** Makes creations, renames and deletions in a directory durable. */
   syncDirectory(path: string): Promise<void>;
   /** Of the file system that a path is on. */
@@ -32,6 +34,13 @@ export interface OverwrittenFile {
   close(): Promise<void>;
 }
 
+export interface ReadFile {
+  readonly size: number;
+  /** @returns how many bytes of `into` were filled, from `offset` on; 0 at the end of the file */
+  read(into: Buffer, offset: number, length: number, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
 export const realDisk: Disk = {
   async create(path) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
@@ -44,6 +53,20 @@ export const realDisk: Disk = {
   async overwrite(path) {
     const file = await open(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
     return { write: (bytes) => writeAll(file, bytes, 0), close: () => file.close() };
+  },
+  async read(path) {
+    const file = await open(path, constants.O_RDONLY);
+    try {
+      const { size } = await file.stat();
+      return {
+        size,
+        read: async (...args) => (await file.read(...args)).bytesRead,
+        close: () => file.close(),
+      };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   },
   async syncDirectory(path) {
     const directory = await open(path, constants.O_RDONLY);
@@ -115,16 +138,6 @@ export async function overwriteFile(path: string, content: Buffer): Promise<void
     await file.datasync();
   } finally {
     await file.close();
-  }
-}
-
-/** @returns undefined when the file does not exist */
-export async function readIfPresent(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
   }
 }
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Disk, OverwrittenFile } from './disk.ts';
 import { decodeCommit, type IntakeTotals } from './intake-record.ts';
+import { readAround } from './read-around.ts';
 import { encodeRecord, RECORD_TYPES, recordAt, type SpoolRecord } from './record.ts';
-import { readDamaged } from './segment-index.ts';
 
 const SLOTS = ['high-water-0', 'high-water-1'] as const;
 
@@ -55,9 +55,9 @@ export class HighWaterMark {
 }
 
 /** @returns the later of the two that are sound; undefined when neither is */
-export async function readHighWater(directory: string): Promise<HighWater | undefined> {
-  const slots = await Promise.all(SLOTS.map((name) => readDamaged(join(directory, name))));
-  const marks = slots.flatMap((bytes): HighWater[] => {
+export async function readHighWater(disk: Disk, directory: string): Promise<HighWater | undefined> {
+  const slots = await Promise.all(SLOTS.map((name) => readAround(disk, join(directory, name))));
+  const marks = slots.flatMap(({ bytes }): HighWater[] => {
     const found = recordAt(bytes, 0);
     if (found.status !== 'record' || found.record.type !== RECORD_TYPES.commit) return [];
     return [{ number: found.record.seq, totals: decodeCommit(found.record) }];

@@ -4,9 +4,9 @@ import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
 import { ID_BYTES } from './id-key.ts';
 import type { IdMemory } from './id-memory.ts';
+import { readAround } from './read-around.ts';
 import { encodeRecord, RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
-import { readDamaged } from './segment-index.ts';
 import { SegmentLog } from './segment-log.ts';
 
 /** At most; of a small log a file is a fraction of its bound, so that dropping the oldest leaves most. */
@@ -65,7 +65,7 @@ export class IdLog {
       if (ordinal === undefined) continue;
       nextOrdinal = ordinal + 1;
       const path = join(directory, name);
-      const bytes = await readDamaged(path);
+      const { bytes } = await readAround(disk, path);
       const { records } = scanSegment(bytes);
       const newestAtMs = records.at(-1)?.record.wallMs ?? 0;
       if (nowMs - newestAtMs > bounds.spanMs) {

@@ -4,7 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { setFolderAside } from './aside.ts';
-import { type Disk, makeDirectory, readIfPresent, replaceFile } from './disk.ts';
+import { type Disk, makeDirectory, replaceFile } from './disk.ts';
+import { readAround } from './read-around.ts';
 
 /**
  * Who the spool says it is. The id was drawn when the spool was made; the fingerprint beside it tells the
@@ -29,11 +30,11 @@ export type FoundIdentity =
 /**
  * @param hostId  names the machine when its own id will not do, e.g. in containers that get a new name each time
  */
-export async function findIdentity(directory: string, hostId?: string): Promise<FoundIdentity> {
+export async function findIdentity(disk: Disk, directory: string, hostId?: string): Promise<FoundIdentity> {
   const host = hostId ?? (await machineName());
   const inode = (await stat(directory)).ino;
   const fresh = { producerId: randomUUID(), host, inode };
-  const stored = await readIdentity(directory);
+  const stored = await readIdentity(disk, directory);
   if (!stored) {
     // Without the file, the folder that it named still does: a new id would count what was sent twice.
     const orphan = (await readdir(directory)).filter((name) => UUID.test(name));
@@ -54,15 +55,14 @@ export async function adoptIdentity(
   const body = JSON.stringify(identity);
   const content = Buffer.from(`${checksum(body)} ${body}\n`);
   const path = join(directory, FILE);
-  if (!(await readIfPresent(path))?.equals(content)) await replaceFile(disk, path, content);
+  if (!(await readAround(disk, path)).bytes.equals(content)) await replaceFile(disk, path, content);
   const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
   for (const name of others) await setFolderAside(disk, join(directory, name), aside, name);
   if (others.length > 0) await disk.syncDirectory(directory);
 }
 
-async function readIdentity(directory: string): Promise<Identity | undefined> {
-  const bytes = await readIfPresent(join(directory, FILE));
-  if (!bytes) return undefined;
+async function readIdentity(disk: Disk, directory: string): Promise<Identity | undefined> {
+  const { bytes } = await readAround(disk, join(directory, FILE));
   const text = bytes.toString('utf8').trimEnd();
   const body = text.slice(CHECKSUM_DIGITS + 1);
   return text.slice(0, CHECKSUM_DIGITS) === checksum(body) ? (JSON.parse(body) as Identity) : undefined;

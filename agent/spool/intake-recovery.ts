@@ -1,11 +1,13 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
+import { moveFileAside } from './aside.ts';
+import type { Disk } from './disk.ts';
 import { readHighWater } from './high-water.ts';
 import { decodeCommit, decodeGroup, type IntakeTotals, outcomesIn } from './intake-record.ts';
+import { readAround } from './read-around.ts';
 import { RECORD_TYPES } from './record.ts';
 import { scanSegment, segmentOrdinal } from './segment.ts';
-import { readDamaged } from './segment-index.ts';
 
 /** What the journal says belongs to one batch. */
 export interface JournalledBatch {
@@ -42,7 +44,10 @@ export interface RecoveredJournal {
  * segment, so it is read whole. A group that was damaged is lost, and counted by the totals that follow it, or by
  * the high-water mark when it was the last.
  */
-export async function recoverJournal(directory: string): Promise<RecoveredJournal> {
+export async function recoverJournal(
+  disk: Disk,
+  { directory, aside }: { readonly directory: string; readonly aside: string },
+): Promise<RecoveredJournal> {
   const batches = new Map<number, JournalledBatch>();
   const acceptedBefore = new Map<number, number>();
   const files: (Omit<JournalSegment, 'ids'> & { ids: Buffer[] })[] = [];
@@ -77,10 +82,11 @@ export async function recoverJournal(directory: string): Promise<RecoveredJourna
     if (ordinal === undefined) continue;
     nextOrdinal = ordinal + 1;
     const path = join(directory, name);
-    const bytes = await readDamaged(path);
+    const { bytes, status } = await readAround(disk, path);
     const { records } = scanSegment(bytes);
     if (records.length === 0) {
-      await rm(path, { force: true });
+      if (status !== 'holes' && status !== 'lost') await rm(path, { force: true });
+      else await moveFileAside(disk, path, aside, `${basename(directory).slice(0, 8)}-${name}`);
       continue;
     }
     const ids: Buffer[] = [];
@@ -105,7 +111,7 @@ export async function recoverJournal(directory: string): Promise<RecoveredJourna
     }
     files.push({ path, ordinal, lastOpenSeq, bytes: bytes.length, ids });
   }
-  const highWater = await readHighWater(directory);
+  const highWater = await readHighWater(disk, directory);
   if (highWater && highWater.number > number) {
     number = highWater.number;
     settle(highWater.totals, 0);

@@ -91,7 +91,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
   const release = await takeDirectory(disk, directory);
   try {
     await makeDirectory(disk, join(directory, 'ids'));
-    const found = await findIdentity(directory, options.hostId);
+    const found = await findIdentity(disk, directory, options.hostId);
     const { identity } = found;
     const { totalBytes } = await disk.space(directory);
     const bounds = {
@@ -117,7 +117,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     if (found.status === 'copied') {
       on?.copied?.(found.foreign);
       const folder = join(directory, found.foreign.producerId);
-      const journal = await recoverJournal(folder);
+      const journal = await recoverJournal(disk, { directory: folder, aside: join(directory, 'aside') });
       const { state } = await StateFile.open(disk, folder);
       positions = journal.totals?.positions ?? {};
       services = state.services;
@@ -211,12 +211,13 @@ export async function openParts(
   // Several segments must fit, also on a small file system, or there is no oldest one to give up.
   const { totalBytes } = await disk.space(directory);
   const segmentBytes = Math.floor(Math.min(settings.segmentBytes, settings.maxBytes / 8, totalBytes / 16));
-  const recovered = await recoverJournal(directory);
+  const aside = join(options.directory, 'aside');
+  const recovered = await recoverJournal(disk, { directory, aside });
   const state = await StateFile.open(disk, directory);
   const batches = await BatchLog.open({
     disk,
     directory,
-    aside: join(options.directory, 'aside'),
+    aside,
     producerId,
     segmentBytes,
     nowMs: options.nowMs,

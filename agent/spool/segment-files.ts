@@ -1,6 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { setFileAside } from './aside.ts';
+import { moveFileAside, setFileAside } from './aside.ts';
 import { type Disk, isErrno, overwriteFile, replaceFile } from './disk.ts';
+import { readAround } from './read-around.ts';
 import { segmentName } from './segment.ts';
 
 export interface SegmentFilesOptions {
@@ -24,22 +24,11 @@ export class SegmentFiles {
    * @returns bytes that are good until the next call
    */
   async read(path: string): Promise<Buffer> {
-    let file: FileHandle | undefined;
-    try {
-      file = await open(path, 'r');
-      const { size } = await file.stat();
+    const { bytes } = await readAround(this.#options.disk, path, (size) => {
       if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafeSlow(size);
-      let done = 0;
-      for (let got = 1; got > 0 && done < size; done += got) {
-        got = (await file.read(this.#buffer, done, size - done, done)).bytesRead;
-      }
-      return this.#buffer.subarray(0, done);
-    } catch (error) {
-      if (isErrno(error, 'ENOENT', 'EIO')) return Buffer.alloc(0);
-      throw error;
-    } finally {
-      await file?.close();
-    }
+      return this.#buffer;
+    });
+    return bytes;
   }
 
   /**
@@ -56,7 +45,16 @@ export class SegmentFiles {
   }
 
   async keepAside(path: string, ordinal: number): Promise<void> {
-    const { disk, aside, producerId } = this.#options;
-    await setFileAside(disk, path, aside, `${producerId.slice(0, 8)}-${segmentName('batch', ordinal)}`);
+    const { disk, aside } = this.#options;
+    await setFileAside(disk, path, aside, this.#asideName(ordinal));
+  }
+
+  async moveAside(path: string, ordinal: number): Promise<void> {
+    const { disk, aside } = this.#options;
+    await moveFileAside(disk, path, aside, this.#asideName(ordinal));
+  }
+
+  #asideName(ordinal: number): string {
+    return `${this.#options.producerId.slice(0, 8)}-${segmentName('batch', ordinal)}`;
   }
 }

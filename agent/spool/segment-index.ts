@@ -1,7 +1,8 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entryRange } from './batch-record.ts';
-import { isErrno } from './disk.ts';
+import { type Disk, isErrno } from './disk.ts';
+import { readAround } from './read-around.ts';
 import {
   decodeSegmentHeader,
   SEGMENT_HEADER_BYTES,
@@ -32,11 +33,15 @@ export interface Instant {
 
 /**
  * The segments of a directory in order, from their headers alone. Half-written replacements, and segments
- * whose range is covered by a later one, are deleted.
+ * whose range is covered by a later one, are deleted; one in which nothing can be read is set aside.
  */
 export async function indexSegments(
   directory: string,
-  instant: Instant,
+  options: {
+    readonly disk: Disk;
+    readonly instant: Instant;
+    readonly setAside: (path: string, ordinal: number) => Promise<void>;
+  },
 ): Promise<{ segments: Segment[]; nextOrdinal: number }> {
   const names = (await readdir(directory)).sort();
   const segments: Segment[] = [];
@@ -50,8 +55,12 @@ export async function indexSegments(
     }
     nextOrdinal = ordinal + 1;
     const path = join(directory, name);
-    const segment = await indexSegment(path, ordinal, instant);
-    if (!segment) {
+    const segment = await indexSegment(path, ordinal, options);
+    if (segment === 'unreadable') {
+      await options.setAside(path, ordinal);
+      continue;
+    }
+    if (segment === 'empty') {
       await rm(path, { force: true });
       continue;
     }
@@ -66,42 +75,46 @@ export async function indexSegments(
 async function indexSegment(
   path: string,
   ordinal: number,
-  { nowMs, monotonicMs }: Instant,
-): Promise<Segment | undefined> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const head = Buffer.alloc(Math.min(size, SEGMENT_HEADER_BYTES));
-    await file.read(head, 0, head.length, 0);
-    const header = decodeSegmentHeader(head);
-    if (header) {
-      const seenAgeMs = Math.max(0, nowMs - header.createdAtMs);
-      return { path, ordinal, bytes: size, ...rangeOf(header), seenAtMs: monotonicMs, seenAgeMs };
-    }
-  } finally {
-    await file.close();
+  { disk, instant: { nowMs, monotonicMs } }: { readonly disk: Disk; readonly instant: Instant },
+): Promise<Segment | 'empty' | 'unreadable'> {
+  const found = await readHeader(disk, path);
+  if (found) {
+    const { header, size } = found;
+    const seenAgeMs = Math.max(0, nowMs - header.createdAtMs);
+    return { path, ordinal, bytes: size, ...rangeOf(header), seenAtMs: monotonicMs, seenAgeMs };
   }
   // The header is damaged; the first record says where the segment began, or what is left of it.
-  const bytes = await readDamaged(path);
+  const { bytes, status } = await readAround(disk, path);
   const first = scanSegment(bytes)
     .records.map(({ record }) => entryRange(record))
     .find((range) => range !== undefined);
-  if (!first) return undefined;
+  if (!first) return status === 'holes' || status === 'lost' ? 'unreadable' : 'empty';
   const { from: firstSeq, before } = first;
   const seen = { createdAtMs: nowMs, seenAtMs: monotonicMs, seenAgeMs: 0 };
   return { path, ordinal, firstSeq, before, isMerged: false, bytes: bytes.length, ...seen };
 }
 
-export function rangeOf({ firstSeq, before, createdAtMs, isMerged }: SegmentHeader) {
-  return { firstSeq, before, createdAtMs, isMerged };
-}
-
-/** A file that cannot be read at all is as good as empty: what it held is lost, and said to be. */
-export async function readDamaged(path: string): Promise<Buffer> {
+/** @returns undefined when it is damaged, or cannot be read */
+async function readHeader(
+  disk: Disk,
+  path: string,
+): Promise<{ header: SegmentHeader; size: number } | undefined> {
   try {
-    return await readFile(path);
+    const file = await disk.read(path);
+    try {
+      const head = Buffer.alloc(Math.min(file.size, SEGMENT_HEADER_BYTES));
+      await file.read(head, 0, head.length, 0);
+      const header = decodeSegmentHeader(head);
+      return header && { header, size: file.size };
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EIO')) return Buffer.alloc(0);
+    if (isErrno(error, 'EIO')) return undefined;
     throw error;
   }
+}
+
+export function rangeOf({ firstSeq, before, createdAtMs, isMerged }: SegmentHeader) {
+  return { firstSeq, before, createdAtMs, isMerged };
 }

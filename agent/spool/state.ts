@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Disk, isErrno, overwriteFile, readIfPresent, replaceFile } from './disk.ts';
+import { type Disk, isErrno, overwriteFile, replaceFile } from './disk.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
+import { readAround } from './read-around.ts';
 
 /** The few marks that are not in the logs. */
 export interface SpoolState {
@@ -41,7 +42,7 @@ export class StateFile {
   }
 
   static async open(disk: Disk, directory: string): Promise<StateFile> {
-    const slots = await Promise.all(SLOTS.map((name) => readSlot(join(directory, name))));
+    const slots = await Promise.all(SLOTS.map((name) => readSlot(disk, join(directory, name))));
     const sound = slots.filter((slot) => typeof slot === 'object');
     const newest = sound.sort((a, b) => b.revision - a.revision)[0];
     let state = { ...FRESH, ...newest?.state };
@@ -88,10 +89,11 @@ export class StateFile {
 }
 
 async function readSlot(
+  disk: Disk,
   path: string,
 ): Promise<{ revision: number; state: SpoolState } | 'absent' | 'damaged'> {
-  const bytes = await readIfPresent(path);
-  if (!bytes) return 'absent';
+  const { bytes, status } = await readAround(disk, path);
+  if (status === 'absent') return 'absent';
   const [sum, body] = [bytes.toString('utf8', 0, 8), bytes.toString('utf8', 9, bytes.length - 1)];
   if (sum !== checksum(body)) return 'damaged';
   return JSON.parse(body) as { revision: number; state: SpoolState };

@@ -50,6 +50,7 @@ class FailingDisk implements Disk {
     };
   }
 
+  read = realDisk.read;
   syncDirectory = realDisk.syncDirectory;
   space = realDisk.space;
 

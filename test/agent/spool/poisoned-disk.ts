@@ -31,6 +31,7 @@ export class PoisonedDisk implements Disk {
   }
 
   overwrite = realDisk.overwrite;
+  read = realDisk.read;
   syncDirectory = realDisk.syncDirectory;
   space = realDisk.space;
 }
