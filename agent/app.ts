@@ -147,6 +147,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
 
   const ticker = startTicker(spool, log);
+  const statusOf = () => {
+    if (ticker.failingForMs() >= UNHEALTHY_MS) return 'spool-failing';
+    return spool.fault === undefined ? 'ok' : 'not-delivering';
+  };
   let http: HttpIntake | undefined;
   let callbacks: TrtcCallbacks | undefined;
   try {
@@ -166,7 +170,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         health: () => ({
           isHealthy: ticker.failingForMs() < UNHEALTHY_MS,
           body: {
-            status: ticker.failingForMs() < UNHEALTHY_MS ? 'ok' : 'spool-failing',
+            status: statusOf(),
+            ...(spool.fault === undefined ? {} : { fault: spool.fault }),
             connected: running.isConnected,
             waitingBatches: spool.lastSealed - spool.acked,
             ...(forbidden.size > 0 && { forbiddenServices: forbidden.list }),

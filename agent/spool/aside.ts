@@ -5,7 +5,8 @@ import { SPOOL_BOUNDS } from './limits.ts';
 
 /**
  * What is kept for a person to look at and nothing reads again: damaged segments, rejected batches, folders of
- * former identities. It is bounded, and the first to go when the disk is full.
+ * identities that this spool was copied from. Files are bounded; folders, which may be as large as a spool, count
+ * towards its limit. All of it is the first to go when the spool or the disk is full.
  */
 
 /** Keeps a file under another name, oldest out beyond the bound. It must not stand in the way of mending. */
@@ -55,6 +56,17 @@ export async function setFolderAside(disk: Disk, path: string, aside: string, na
   const folders = await newestFirst(aside, 'folder');
   for (const { path: old } of folders.slice(SPOOL_BOUNDS.asideFolders))
     await rm(old, { recursive: true, force: true });
+}
+
+/** Of the folders, with all that is in them. */
+export async function asideFolderBytes(aside: string): Promise<number> {
+  const entries = await readdir(aside, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile() && entry.parentPath !== aside);
+  const sizes = files.map(async ({ parentPath, name }) => {
+    const found = await stat(join(parentPath, name)).catch(() => undefined);
+    return found?.size ?? 0;
+  });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** @returns false when there was nothing to clear */

@@ -197,6 +197,13 @@ export class BatchLog {
       .reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
+  /** Bytes of the segments that hold something above `seq`. */
+  bytesAbove(seq: number): number {
+    return this.#segments
+      .filter((_, at) => this.#lastSeqAt(at) > seq)
+      .reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
   /** The oldest segment with a seq above `seq`. */
   oldest(seq: number): Pick<Segment, 'createdAtMs'> | undefined {
     return this.#segments.find((_, at) => this.#lastSeqAt(at) > seq);

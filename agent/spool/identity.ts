@@ -45,17 +45,21 @@ export async function findIdentity(disk: Disk, directory: string, hostId?: strin
   return { status: 'copied', identity: fresh, foreign: stored };
 }
 
-/** Makes the identity's folder the current one; the folders of others are moved to `aside`. */
-export async function adoptIdentity(
-  disk: Disk,
-  directory: string,
-  { identity, aside }: { identity: Identity; aside: string },
-): Promise<void> {
+/** Makes the identity's folder the current one. */
+export async function adoptIdentity(disk: Disk, directory: string, identity: Identity): Promise<void> {
   await makeDirectory(disk, join(directory, identity.producerId));
   const body = JSON.stringify(identity);
   const content = Buffer.from(`${checksum(body)} ${body}\n`);
   const path = join(directory, FILE);
   if (!(await readAround(disk, path)).bytes.equals(content)) await replaceFile(disk, path, content);
+}
+
+/** Moves the folders of all other identities to `aside`. */
+export async function setOthersAside(
+  disk: Disk,
+  directory: string,
+  { identity, aside }: { identity: Identity; aside: string },
+): Promise<void> {
   const others = (await readdir(directory)).filter((name) => UUID.test(name) && name !== identity.producerId);
   for (const name of others) await setFolderAside(disk, join(directory, name), aside, name);
   if (others.length > 0) await disk.syncDirectory(directory);

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { MINUTE_MS } from '../../sla/facts.ts';
+import { asideFolderBytes } from './aside.ts';
 import { BatchLog } from './batch-log.ts';
 import { batchEntry } from './batch-record.ts';
 import { type Disk, makeDirectory, realDisk } from './disk.ts';
 import { IdLog } from './id-log.ts';
 import { IdMemory } from './id-memory.ts';
-import { adoptIdentity, findIdentity, type Identity } from './identity.ts';
+import { adoptIdentity, findIdentity, type Identity, setOthersAside } from './identity.ts';
 import type { Positions } from './intake-record.ts';
 import { type RecoveredJournal, recoverJournal } from './intake-recovery.ts';
 import { Journal } from './journal.ts';
@@ -65,6 +66,8 @@ export interface Opened {
   readonly callbacksOnly: Set<string>;
   readonly parts: Parts;
   readonly positions: Positions;
+  /** See aside.ts. */
+  readonly asideBytes: number;
 }
 
 async function takeDirectory(disk: Disk, directory: string): Promise<() => Promise<void>> {
@@ -138,7 +141,9 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       const alive = services.filter((service) => !callbacksOnly.includes(service));
       await declareLost(undelivered, parts.batches, alive, options);
     }
-    await adoptIdentity(disk, directory, { identity, aside: join(directory, 'aside') });
+    await adoptIdentity(disk, directory, identity);
+    const aside = join(directory, 'aside');
+    await setOthersAside(disk, directory, { identity, aside });
     for (const { ids } of parts.recovered?.segments ?? []) memory.remember(ids, nowMs());
     positions = parts.recovered?.totals?.positions ?? positions;
     return {
@@ -151,6 +156,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       callbacksOnly: new Set(callbacksOnly),
       parts,
       positions,
+      asideBytes: await asideFolderBytes(aside),
     };
   } catch (error) {
     await release();

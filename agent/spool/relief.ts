@@ -1,4 +1,3 @@
-import { clearAside } from './aside.ts';
 import type { BatchLog } from './batch-log.ts';
 import { type Disk, isErrno } from './disk.ts';
 import type { IdLog } from './id-log.ts';
@@ -10,7 +9,10 @@ export interface Relieved {
   readonly idLog: Pick<IdLog, 'dropOldest'>;
   readonly disk: Disk;
   readonly directory: string;
-  readonly aside: string;
+  /** Of what was set aside, that counts towards the limit. */
+  readonly asideBytes: () => number;
+  /** @returns false when there was nothing set aside */
+  readonly clearAside: () => Promise<boolean>;
   readonly settings: SpoolSettings;
   readonly acked: number;
   /** Highest seq that is on its way to the daemon: it will mostly be acknowledged, and must not be called lost. */
@@ -35,12 +37,12 @@ const RESERVE_SHARE = 0.5;
  * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
  */
 export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
-  const { batches, disk, aside, acked } = spool;
+  const { batches, acked } = spool;
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
     if (!reason) return 'enough';
     if (reason !== 'spool-age') {
-      if (reason === 'disk-full' && (await clearAside(disk, aside))) continue;
+      if ((reason === 'disk-full' || spool.asideBytes() > 0) && (await spool.clearAside())) continue;
       const had = batches.bytes;
       await batches.drop(acked, () => true);
       if (batches.bytes < had) continue;

@@ -5,6 +5,7 @@ import { LIMITS } from '../../protocol/limits.ts';
 import { type CallbackMeasure, MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
 import { AckMarks } from './ack-marks.ts';
+import { clearAside } from './aside.ts';
 import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { keepDeadLetter } from './dead-letters.ts';
 import type { Disk } from './disk.ts';
@@ -27,7 +28,7 @@ import {
 } from './parts.ts';
 import { reconcile } from './reconcile.ts';
 import { relieve } from './relief.ts';
-import { resealUnder } from './reseal.ts';
+import { makeRoom, resealUnder } from './reseal.ts';
 import type { SpoolState } from './state.ts';
 
 /** Why nothing can be accepted now. */
@@ -83,6 +84,8 @@ export class Spool {
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #refusal: Refusal | undefined;
   #isLetGo = false;
+  #asideBytes: number;
+  #fault: string | undefined;
 
   private constructor(options: SpoolOptions, opened: Opened) {
     this.#options = options;
@@ -95,6 +98,7 @@ export class Spool {
     this.#callbacksOnly = opened.callbacksOnly;
     this.#parts = opened.parts;
     this.#positions = opened.positions;
+    this.#asideBytes = opened.asideBytes;
     const { batches, state } = opened.parts;
     this.#openSeq = batches.lastSealed + 1;
     this.#accepted = batches.after;
@@ -161,7 +165,12 @@ export class Spool {
 
   get bytes(): number {
     const { batches, journal } = this.#parts;
-    return batches.bytes + journal.bytes + this.#idLog.bytes;
+    return batches.bytes + journal.bytes + this.#idLog.bytes + this.#asideBytes;
+  }
+
+  /** Why nothing can be delivered until somebody does something about it. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   /** When the oldest unacknowledged batch was sealed, as far as the index of segments tells; null when none. */
@@ -375,6 +384,7 @@ export class Spool {
   acknowledge(seq: number): void {
     if (seq === this.#acked) return;
     this.#acked = seq;
+    this.#fault = undefined;
     for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
     this.#acks.add(seq, this.#options.monotonicMs());
   }
@@ -400,31 +410,50 @@ export class Spool {
 
   /**
    * Goes on under a new identity, because the daemon holds other batches under this one's numbers. What is
-   * above `counted` is sealed anew from seq 1; the old batches are set aside.
+   * above `counted` is sealed anew from seq 1, and the old folder is deleted.
+   * @throws SpoolRoomError when the disk has no room for both, which `fault` then says; nothing is changed
    */
   async reidentify(counted: number): Promise<void> {
     await this.#alone(async () => {
-      const nowMs = this.#options.nowMs();
-      await this.#seal();
-      const old = this.#parts;
-      const identity = { ...old.identity, producerId: randomUUID() };
-      const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
-      const { directory } = this.#options;
-      const kept = { counted, known: this.#known(), positions: this.#positions };
-      await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, aside: this.#aside, nowMs });
-      const { lastSealed, after } = fresh.batches;
-      await Promise.all([old.journal.close(), old.batches.close()]);
-      this.#parts = fresh;
-      this.#openSeq = lastSealed + 1;
-      this.#accepted = after;
-      this.#acked = 0;
-      this.#inFlight = 0;
-      this.#acks.add(0, this.#options.monotonicMs());
-      this.#rejected.clear();
-      this.#inherited = lastSealed;
-      this.#rebuiltFrom = Number.POSITIVE_INFINITY;
-      this.#options.on?.sealed?.();
+      const room = { bytes: this.#parts.batches.bytesAbove(counted), clearAside: () => this.#clearAside() };
+      try {
+        await makeRoom(this.#disk, this.#options.directory, room);
+        await this.#reidentify(counted);
+        this.#fault = undefined;
+      } catch (error) {
+        this.#fault = (error as Error).message;
+        throw error;
+      }
     });
+  }
+
+  async #reidentify(counted: number): Promise<void> {
+    const nowMs = this.#options.nowMs();
+    await this.#seal();
+    const old = this.#parts;
+    const identity = { ...old.identity, producerId: randomUUID() };
+    const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
+    const { directory } = this.#options;
+    const kept = { counted, known: this.#known(), positions: this.#positions };
+    await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, nowMs });
+    const { lastSealed, after } = fresh.batches;
+    await Promise.all([old.journal.close(), old.batches.close()]);
+    this.#parts = fresh;
+    this.#openSeq = lastSealed + 1;
+    this.#accepted = after;
+    this.#acked = 0;
+    this.#inFlight = 0;
+    this.#acks.add(0, this.#options.monotonicMs());
+    this.#rejected.clear();
+    this.#inherited = lastSealed;
+    this.#rebuiltFrom = Number.POSITIVE_INFINITY;
+    this.#options.on?.sealed?.();
+  }
+
+  async #clearAside(): Promise<boolean> {
+    const hadAny = await clearAside(this.#disk, this.#aside);
+    this.#asideBytes = 0;
+    return hadAny;
   }
 
   get #aside(): string {
@@ -560,7 +589,8 @@ export class Spool {
       idLog: this.#idLog,
       disk: this.#disk,
       directory,
-      aside: this.#aside,
+      asideBytes: () => this.#asideBytes,
+      clearAside: () => this.#clearAside(),
       settings: this.#settings,
       acked: this.#acked,
       inFlight: this.#inFlight,

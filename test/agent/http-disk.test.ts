@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningAgent, startAgent } from '../../agent/app.ts';
 import { createAgent } from '../../agent/index.ts';
+import { realDisk } from '../../agent/spool/disk.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { PoisonedDisk } from './spool/poisoned-disk.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
@@ -122,4 +124,26 @@ describe('an agent that stops', () => {
     await closed;
     expect(performance.now() - startedAtMs).toBeLessThan(6_000);
   });
+});
+
+it('says in /healthz that a disk without room for a new identity keeps everything from being delivered', async () => {
+  await waitFor('the daemon', () => agent.isConnected);
+  // Else an acknowledgement would show that it is delivered after all.
+  peer.refusal = { status: 503 };
+  peer.close(1012);
+  await waitFor('the daemon to be away', () => !agent.isConnected);
+  const health = async () => {
+    const response = await fetch(`http://127.0.0.1:${agent.ports.http}/healthz`);
+    return { status: response.status, body: await response.json() };
+  };
+  expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
+  disk.space = async () => ({ freeBytes: 0, totalBytes: 1e12 });
+  await expect(agent.spool.reidentify(0)).rejects.toMatchObject({ code: 'SPOOL_NO_ROOM' });
+  expect(await health()).toMatchObject({
+    status: 200,
+    body: { status: 'not-delivering', fault: expect.stringContaining('free the disk') },
+  });
+  disk.space = realDisk.space;
+  await agent.spool.reidentify(0);
+  expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
 });

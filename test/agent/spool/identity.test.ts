@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { machineName } from '../../../agent/spool/identity.ts';
 import type { Gap } from '../../../agent/spool/segment-content.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
-import { deliverable, openSpool, report, Snapshot, temporaryFolder } from './spool-folder.ts';
+import { deliverable, OK, openSpool, report, Snapshot, temporaryFolder } from './spool-folder.ts';
 
 let folder: string;
 const open: Spool[] = [];
@@ -92,6 +92,34 @@ describe('a copied spool', () => {
     await spool.close();
     const copy = await spoolAt('original', { hostId: 'elsewhere' });
     expect(await deliverable(copy)).toEqual({ counted: 0, lost: 0 });
+  });
+
+  it('counts what it was copied from towards its limit, and lets go of that first', async () => {
+    const settings = { maxBytes: 1024 * 1024, minFreeBytes: 0 };
+    const spool = await spoolAt('original', { settings });
+    for (let n = 0; n < 900; n++) {
+      spool.accept({ ...OK, region: String(n).padEnd(64, '-'), n: 1 }, Date.now());
+    }
+    await spool.commit();
+    await spool.close();
+    const old = spool.bytes;
+    let lost = 0;
+    const on = {
+      lost: ({ outcomes }: Gap) => {
+        lost += outcomes;
+      },
+    };
+    const copy = await spoolAt('original', { settings, on, hostId: 'elsewhere' });
+    expect(copy.bytes).toBeGreaterThan(old / 2);
+    lost = 0;
+    for (let n = 0; copy.bytes <= settings.maxBytes; n++) {
+      copy.accept({ ...OK, region: String(n).padEnd(64, '-'), n: 1 }, Date.now());
+      if (n % 500 === 0) await copy.commit();
+    }
+    await copy.tick();
+    expect(copy.bytes).toBeLessThan(settings.maxBytes);
+    expect(await readdir(join(folder, 'original', 'aside'))).toEqual([]);
+    expect(lost).toBe(0);
   });
 
   it('is told by another host too', async () => {

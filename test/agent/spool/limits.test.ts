@@ -402,4 +402,26 @@ describe('a full disk', () => {
     expect(await folderBytes(join(mounted, 'spool', 'ids'))).toBeLessThanOrEqual(256 * KIB);
     expect(losses).toEqual([]);
   });
+
+  it('without room for a copy keeps the old identity and its limits, says why, and goes on when there is room', async () => {
+    const maxBytes = 1_400 * KIB;
+    await open({ segmentBytes: 64 * KIB, maxBytes, minFreeBytes: 0 }, join(mounted, 'spool'));
+    await spool.markSendable(1_000_000);
+    let reported = await outage(600);
+    const { producerId } = spool;
+    await expect(spool.reidentify(0)).rejects.toMatchObject({ code: 'SPOOL_NO_ROOM' });
+    expect(spool.fault).toMatch(/no room to copy it.*; free the disk/);
+    reported += await outage(100);
+    expect(spool.producerId).toBe(producerId);
+    expect(spool.bytes).toBeLessThanOrEqual(maxBytes + 64 * KIB);
+    const { counted, lost } = await deliverable(spool);
+    expect(counted + lost).toBe(reported);
+    expect(await readdir(join(mounted, 'spool'))).toHaveLength(4);
+
+    execFileSync('mount', ['-o', 'remount,size=4m', mounted], { stdio: 'pipe' });
+    await spool.reidentify(0);
+    expect(spool.producerId).not.toBe(producerId);
+    expect(spool.fault).toBeUndefined();
+    expect(await deliverable(spool)).toEqual({ counted, lost });
+  });
 });

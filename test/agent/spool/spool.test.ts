@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -361,6 +361,12 @@ describe('a change of identity', () => {
     await crashAndReopen();
     expect(await deliverable(spool)).toEqual({ counted: 54_320, lost: 0 });
     expect(await report(spool, 1, { id: 'x' })).toBe('repeated');
+  });
+
+  it('keeps nothing twice: what is counted or copied is not set aside as well', async () => {
+    await report(spool, 1);
+    await spool.reidentify(0);
+    expect((await readdir(folder)).sort()).toEqual(['ids', 'identity.json', 'lock', spool.producerId].sort());
   });
 });
 
