@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, statfs, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** The few things the spool asks of a file system; a test wraps it to make them fail. */
 export interface Disk {
@@ -114,8 +114,13 @@ export async function removeFile(disk: Disk, path: string): Promise<void> {
 }
 
 export async function makeDirectory(disk: Disk, path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await disk.syncDirectory(dirname(path));
+  // Undefined when it was there; the process that made it may have crashed before it was durable.
+  const first = (await mkdir(path, { recursive: true, mode: 0o700 })) ?? path;
+  // Each that was made is an entry of the one above it.
+  for (let made = resolve(path); ; made = dirname(made)) {
+    await disk.syncDirectory(dirname(made));
+    if (made === resolve(first) || made === dirname(made)) return;
+  }
 }
 
 export async function cutFile(disk: Disk, path: string, length: number): Promise<void> {
