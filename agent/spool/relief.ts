@@ -14,11 +14,12 @@ export interface Relieved {
   /** @returns false when there was nothing set aside */
   readonly clearAside: () => Promise<boolean>;
   readonly settings: SpoolSettings;
-  readonly acked: number;
+  /** These change while segments are worked on. */
+  readonly acked: () => number;
   /** Highest seq that is on its way to the daemon: it will mostly be acknowledged, and must not be called lost. */
-  readonly inFlight: number;
+  readonly inFlight: () => number;
   /** Whether there is a connection on which it may be acknowledged any moment. */
-  readonly isSending: boolean;
+  readonly isSending: () => boolean;
   /** Highest seq that may ever have been sent. */
   readonly sent: number;
   readonly bytes: () => number;
@@ -37,21 +38,21 @@ const RESERVE_SHARE = 0.5;
  * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
  */
 export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
-  const { batches, acked } = spool;
+  const { batches, acked, inFlight, isSending } = spool;
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
     if (!reason) return 'enough';
     if (reason !== 'spool-age') {
       if ((reason === 'disk-full' || spool.asideBytes() > 0) && (await spool.clearAside())) continue;
       const had = batches.bytes;
-      await batches.drop(acked, () => true);
+      await batches.drop(acked(), () => true);
       if (batches.bytes < had) continue;
       if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
     }
-    if (await batches.giveUpOldest(Math.max(acked, spool.inFlight), reason)) continue;
+    if (await batches.giveUpOldest(Math.max(acked(), inFlight()), reason)) continue;
     // Better too much declared lost than an intake that refuses for as long as the daemon is away.
-    if (!spool.isSending && (await batches.giveUpOldest(acked, reason))) continue;
+    if (!isSending() && (await batches.giveUpOldest(acked(), reason))) continue;
     // What is left is in the segment being appended to; closed, it is the next to go.
     await batches.rotate();
     return reason === 'spool-age' ? 'enough' : 'none';
@@ -64,7 +65,7 @@ async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | '
   if (spool.bytes() > settings.maxBytes) return 'spool-full';
   const { freeBytes, totalBytes } = await disk.space(directory);
   if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
-  const ended = batches.endOfOldest(acked);
+  const ended = batches.endOfOldest(acked());
   return ended && ageOf(ended, spool) > settings.maxAgeMs ? 'spool-age' : undefined;
 }
 

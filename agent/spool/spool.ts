@@ -80,6 +80,8 @@ export class Spool {
   readonly #rejected = new Map<number, SpoolEntry>();
   #inFlight = 0;
   #isSending = false;
+  /** Segments may be given up: what is sent meanwhile waits for its turn. */
+  #isRelieving = false;
   readonly #acks = new AckMarks();
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #refusal: Refusal | undefined;
@@ -339,8 +341,24 @@ export class Spool {
     await this.#alone(() => this.#seal());
   }
 
-  /** Entries to send, from the one that holds `seq` on; at least one when seq <= lastSealed. */
+  /**
+   * Entries to send, from the one that holds `seq` on; at least one when seq <= lastSealed. On a connection they are in
+   * flight from here on: between reading and sending them the spool must not give them up either.
+   */
   async entriesFrom(seq: number, maxBytes: number): Promise<readonly SpoolEntry[]> {
+    const recent = this.#isRelieving ? [] : this.#recentFrom(seq, maxBytes);
+    const entries =
+      recent.length > 0
+        ? recent
+        : await this.#serial.run(async () => {
+            const read = await this.#parts.batches.read(seq, maxBytes);
+            this.#willSend(read);
+            return read;
+          });
+    return entries.map((entry) => this.#rejected.get(entry.from) ?? entry);
+  }
+
+  #recentFrom(seq: number, maxBytes: number): SpoolEntry[] {
     const recent: SpoolEntry[] = [];
     let bytes = 0;
     for (let next = seq; bytes < maxBytes; ) {
@@ -350,9 +368,12 @@ export class Spool {
       bytes += entry.text.length;
       next = entry.to + 1;
     }
-    const entries =
-      recent.length > 0 ? recent : await this.#serial.run(() => this.#parts.batches.read(seq, maxBytes));
-    return entries.map((entry) => this.#rejected.get(entry.from) ?? entry);
+    this.#willSend(recent);
+    return recent;
+  }
+
+  #willSend(entries: readonly SpoolEntry[]): void {
+    if (this.#isSending) this.#inFlight = Math.max(this.#inFlight, entries.at(-1)?.to ?? 0);
   }
 
   /**
@@ -584,6 +605,7 @@ export class Spool {
   async #relieve(): Promise<void> {
     const { batches, state } = this.#parts;
     const { directory, monotonicMs } = this.#options;
+    this.#isRelieving = true;
     const room = await relieve({
       batches,
       idLog: this.#idLog,
@@ -592,12 +614,14 @@ export class Spool {
       asideBytes: () => this.#asideBytes,
       clearAside: () => this.#clearAside(),
       settings: this.#settings,
-      acked: this.#acked,
-      inFlight: this.#inFlight,
-      isSending: this.#isSending,
+      acked: () => this.#acked,
+      inFlight: () => this.#inFlight,
+      isSending: () => this.#isSending,
       sent: Math.max(state.state.sendable, this.#acked),
       bytes: () => this.bytes,
       monotonicMs: monotonicMs(),
+    }).finally(() => {
+      this.#isRelieving = false;
     });
     if (room === 'none') this.#refusal ??= 'full';
     else if (room === 'enough' && this.#refusal === 'full') this.#refusal = undefined;

@@ -10,7 +10,7 @@ import { deliverable, entriesOf, HandClock, OK, openSpool, report, temporaryFold
 let folder: string;
 let clock: HandClock;
 let spool: Spool;
-let losses: { reason: string; outcomes: number }[];
+let losses: { from: number; reason: string; outcomes: number }[];
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 async function open(settings: SpoolOptions['settings'], directory = folder): Promise<void> {
-  const on = { lost: (gap: { reason: string; outcomes: number }) => void losses.push(gap) };
+  const on = { lost: (gap: (typeof losses)[number]) => void losses.push(gap) };
   const { nowMs, monotonicMs } = clock;
   spool = await openSpool(directory, { nowMs, monotonicMs, settings, on } as Partial<SpoolOptions>);
 }
@@ -51,6 +51,24 @@ const KIB = 1024;
 const DAY_MS = 86_400_000;
 
 describe('at its limit the spool', () => {
+  it('gives up nothing that is being read in order to be sent', async () => {
+    await open({ segmentBytes: 64 * KIB, maxBytes: 256 * KIB, minFreeBytes: 0 });
+    while (spool.bytes < 512 * KIB) {
+      for (let region = 0; region < 20; region++)
+        spool.accept({ ...OK, region: `region-${region}`, n: 1 }, clock.ms);
+      await spool.commit();
+      await spool.seal();
+    }
+    await spool.markSendable(spool.lastSealed);
+    // Connected; as the sender does, and in the same moment the tick that keeps to the limit.
+    spool.setInFlight(0);
+    const [read] = await Promise.all([spool.entriesFrom(1, 32 * KIB), spool.tick()]);
+    await settle();
+    const firstGivenUp = Math.min(...losses.map(({ from }) => from));
+    expect(losses.length).toBeGreaterThan(0);
+    expect(firstGivenUp).toBeGreaterThan(read.at(-1)!.to);
+  });
+
   it('first merges what was never sent, and loses nothing', async () => {
     await open({ segmentBytes: 64 * KIB, maxBytes: 512 * KIB, minFreeBytes: 0 });
     const reported = await outage(600);
