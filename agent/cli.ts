@@ -4,7 +4,7 @@ import { SERVICE_PATTERN } from '../sla/outcome.ts';
 import { type AgentOptions, STOP_FLUSH_MS, startAgent } from './app.ts';
 import { type CallbackKeyPlaces, readCallbackKey } from './callback-key.ts';
 import { systemClock } from './clock.ts';
-import { readOutcomeStream } from './intake/stdin.ts';
+import { InputCutError, readOutcomeStream } from './intake/stdin.ts';
 import { type AgentIo, createLog, EXIT, type ExitCode } from './io.ts';
 import { loadSettings } from './load-settings.ts';
 import type { Log } from './log.ts';
@@ -35,7 +35,8 @@ usage: roomwatch-agent [options]           take outcomes over HTTP
   --listen HOST:PORT   POST /v1/outcomes, /healthz, /metrics (default ${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}; not with --stdin)
   --help, --version
 
-exit codes: 0 done; 1 not everything was counted in time, it waits in the spool; 2 bad usage or configuration
+exit codes: 0 done; 1 not everything was counted in time, it waits in the spool, or the input broke off;
+            2 bad usage or configuration
 `;
 
 /** Runs the program; never throws. */
@@ -102,12 +103,24 @@ async function run(
     log,
     signal: io.signal,
   });
-  const result = await read.catch((error: Error) => {
-    log.warn({ error: error.message }, 'the input broke off');
-    return undefined;
+  const result = await read.catch((error: unknown) => {
+    if (error instanceof InputCutError) return error;
+    throw error;
   });
   const waitMs = Number(values.wait ?? DEFAULT_WAIT_SECONDS) * 1_000;
   const { isFlushed } = await agent.stop(io.signal.aborted ? Math.min(waitMs, STOP_FLUSH_MS) : waitMs);
+  if (result instanceof InputCutError) {
+    // Done only in part is not done: a job that was interrupted must not look as if it had ended.
+    const { linesTaken, message: error } = result;
+    const why = io.signal.aborted ? 'stopped before the end of the input' : 'the input broke off';
+    const whereabouts = isFlushed ? 'are counted' : 'wait in the spool';
+    const advice = 'give it the lines after them, or with ids all of them, to count the rest';
+    log.error(
+      { linesTaken, isFlushed, error },
+      `${why}: its first ${linesTaken} lines ${whereabouts}; ${advice}`,
+    );
+    return EXIT.no;
+  }
   log.info({ ...result, isFlushed }, isFlushed ? 'all counted' : 'the rest waits in the spool');
   return isFlushed ? EXIT.done : EXIT.no;
 }

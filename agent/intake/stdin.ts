@@ -27,6 +27,19 @@ export interface StreamResult {
   readonly endedInLine: boolean;
 }
 
+/** The stream was not read to its end: it broke off, or was given up. */
+export class InputCutError extends Error {
+  override readonly name = 'InputCutError';
+  readonly code = 'INPUT_CUT';
+  /** The stream's first lines that are on disk or were refused: whoever repeats the rest begins behind them. */
+  readonly linesTaken: number;
+
+  constructor(linesTaken: number, cause: Error) {
+    super(cause.message, { cause });
+    this.linesTaken = linesTaken;
+  }
+}
+
 const RETRY_MS = 1_000;
 /** Lines taken before they are made durable together, unless the writer pauses. */
 const PORTION_LINES = 25_000;
@@ -38,6 +51,7 @@ const IDLE_MS = 20;
  * Reads outcomes as NDJSON from a stream until it ends. A bad line is counted and skipped. The stream is read
  * no faster than the disk takes it, a few portions ahead, and what the disk refused is tried again, as it
  * cannot be read twice.
+ * @throws InputCutError when it does not come to the end; whole lines that were read before are taken all the same
  */
 export async function readOutcomeStream(
   input: AsyncIterable<Buffer | string>,
@@ -46,12 +60,14 @@ export async function readOutcomeStream(
   const faults = new FaultLog(options.log, () => options.clock.monotonicMs());
   const reader = new StreamReader(options.receiver);
   let rejected = 0;
-  const underWay: Promise<void>[] = [];
+  let linesTaken = 0;
+  const underWay: Promise<number>[] = [];
   /** Lines read and not on disk: those that a stream, which cannot be read twice, loses when it is given up. */
   let linesUnderWay = 0;
   const oneKept = async () => {
     const first = underWay[0];
-    await first;
+    // In the order of the stream, so that no line before the last one counted is missing.
+    linesTaken += (await first) ?? 0;
     underWay.shift();
   };
   /** Lets what was read go to the disk, once there is room for it. */
@@ -68,6 +84,7 @@ export async function readOutcomeStream(
       linesUnderWay -= portion.lines;
       rejected += n;
       reader.giveBack(portion);
+      return portion.lines;
     });
     // It may fail while a chunk is awaited; whoever awaits it next sees that.
     kept.catch(() => {});
@@ -99,11 +116,18 @@ export async function readOutcomeStream(
   } catch (error) {
     // The stream broke off: the lines that came whole are taken all the same.
     const isInLine = reader.isInLine;
-    await keep();
-    await allKept();
-    if (isInLine) options.log.warn({ line: reader.lines + 1 }, 'the half line before the break is left out');
+    let why = error as Error;
+    try {
+      await keep();
+      await allKept();
+      if (isInLine)
+        options.log.warn({ line: reader.lines + 1 }, 'the half line before the break is left out');
+    } catch (givenUp) {
+      // It says how many lines are lost, which matters more than what ended the stream.
+      why = givenUp as Error;
+    }
     faults.close();
-    throw error;
+    throw new InputCutError(linesTaken, why);
   }
   const endedInLine = reader.isInLine;
   if (endedInLine) {
@@ -111,9 +135,14 @@ export async function readOutcomeStream(
     options.log.warn({ line }, 'the input ended inside a line; the last record may be cut off');
     reader.end();
   }
-  await keep();
-  await allKept();
-  faults.close();
+  try {
+    await keep();
+    await allKept();
+  } catch (givenUp) {
+    throw new InputCutError(linesTaken, givenUp as Error);
+  } finally {
+    faults.close();
+  }
   return { lines: reader.lines, rejected, endedInLine };
 }
 

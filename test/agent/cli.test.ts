@@ -150,13 +150,57 @@ describe('--stdin', () => {
     expect(peer.totals().ok).toBe(2);
   });
 
-  it('keeps what it read when it is stopped', async () => {
+  it('keeps what it read when it is stopped, and does not look done', async () => {
     const stdin = new PassThrough();
     const ran = run(['--stdin', '--server', peer.url, '--service', 'acme'], { stdin });
-    stdin.write(`${ok}\n`);
-    await waitFor('the line to be counted', () => peer.totals().ok === 1);
+    stdin.write(`${ok}\n${ok}\n{"result":`);
+    await waitFor('the lines to be counted', () => peer.totals().ok === 2);
     ran.stop.abort();
-    expect(await ran.code).toBe(0);
+    expect(await ran.code).toBe(1);
+    expect(ran.err()).toMatch(
+      /stopped before the end of the input: its first 2 lines are counted; give it the/,
+    );
+    expect(ran.err()).not.toMatch(/all counted/);
+  });
+
+  it('exits with 1 and says how many lines were taken when its input breaks off', async () => {
+    async function* broken() {
+      yield Buffer.from(`${ok}\n${ok}\n${ok}\n{"result":`);
+      throw new Error('the pipe is broken');
+    }
+    const stdin = Readable.from(broken());
+    const ran = run(['--stdin', '--server', peer.url, '--service', 'acme'], { stdin });
+    expect(await ran.code).toBe(1);
+    expect(peer.totals().ok).toBe(3);
+    expect(ran.err()).toMatch(/"linesTaken":3,"isFlushed":true,"error":"the pipe is broken"/);
+    expect(ran.err()).toMatch(/the input broke off: its first 3 lines are counted/);
+    expect(ran.err()).not.toMatch(/all counted/);
+  });
+
+  it('says of a stopped run whose daemon is away that its lines wait', async () => {
+    peer.refusal = { status: 503 };
+    const stdin = new PassThrough();
+    const args = [
+      '--stdin',
+      '--wait',
+      '0',
+      '--server',
+      peer.url,
+      '--service',
+      'acme',
+      '--listen',
+      '127.0.0.1:0',
+    ];
+    const ran = run(args, { stdin });
+    const url = await waitFor('the address', () => /"url":"([^"]+)"/.exec(ran.err())?.[1]);
+    stdin.write(`${ok}\n`);
+    await waitFor('the line to be taken', async () => {
+      const text = await (await fetch(url.replace('/v1/outcomes', '/metrics'))).text();
+      return text.includes('outcomes_accepted_total{source="stdin"} 1');
+    });
+    ran.stop.abort();
+    expect(await ran.code).toBe(1);
+    expect(ran.err()).toMatch(/its first 1 lines wait in the spool/);
   });
 });
 
