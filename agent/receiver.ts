@@ -4,6 +4,7 @@ import { type OutcomeFault, type ParsedOutcome, parseOutcome, parseOutcomeText }
 import type { Clock } from './clock.ts';
 import type { ForbiddenServices } from './forbidden-services.ts';
 import { Fold } from './intake/fold.ts';
+import { NOT_UTF8 } from './intake/line-splitter.ts';
 import { outcomeLabels } from './labels.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { HashedOutcomes } from './spool/hashed-outcomes.ts';
@@ -34,6 +35,12 @@ export interface ReceiveFault extends Omit<OutcomeFault, 'code'> {
   readonly code: OutcomeFault['code'] | 'OUTCOME_TOO_MANY_SERVICES' | 'OUTCOME_SERVICE_FORBIDDEN';
 }
 
+const NOT_UTF8_FAULT: ReceiveFault = {
+  code: 'OUTCOME_NOT_JSON',
+  field: '',
+  message: 'the record is not UTF-8; write it in UTF-8',
+};
+
 /** Takes records from any way in: reads each, finds its cause and hands it to the spool. */
 export class Receiver {
   readonly #options: ReceiverOptions;
@@ -43,16 +50,24 @@ export class Receiver {
   }
 
   /**
-   * @param record      parsed JSON; durable once the spool's `commit` says so
+   * @param record      parsed JSON, or `NOT_UTF8`; durable once the spool's `commit` says so
    * @param clockGapMs  how far our clock is ahead of the sender's, where that is known
    */
   receive(record: unknown, source: Source, clockGapMs = 0): Received {
+    if (record === NOT_UTF8) return this.refuse(NOT_UTF8_FAULT);
     return this.#take(parseOutcome(record, this.#defaults(clockGapMs)), source);
   }
 
-  /** @param line JSON text of one record, its length bounded by the caller */
+  /** @param line JSON text of one record, its length bounded by the caller; or `NOT_UTF8` */
   receiveLine(line: string, source: Source, clockGapMs = 0): Received {
+    if (line === NOT_UTF8) return this.refuse(NOT_UTF8_FAULT);
     return this.#take(parseOutcomeText(line, this.#defaults(clockGapMs)), source);
+  }
+
+  /** Counts a record that is refused before it is read. */
+  refuse(fault: ReceiveFault): Received {
+    this.#options.metrics.count('outcomesRejected', 1, fault.code);
+    return { status: 'rejected', fault };
   }
 
   /** Folds what is then given to `receiveCell`, by the same rules as the other ways. */
@@ -93,11 +108,8 @@ export class Receiver {
   }
 
   #take(parsed: ParsedOutcome, source: Source): Received {
-    const { spool, lookup, metrics, forbidden } = this.#options;
-    if (!parsed.ok) {
-      metrics.count('outcomesRejected', 1, parsed.fault.code);
-      return { status: 'rejected', fault: parsed.fault };
-    }
+    const { spool, lookup, forbidden } = this.#options;
+    if (!parsed.ok) return this.refuse(parsed.fault);
     const { outcome } = parsed;
     const cell = { ...outcomeLabels(outcome, lookup), n: outcome.count };
     const acceptance = forbidden.has(cell.service)
@@ -116,22 +128,17 @@ export class Receiver {
         metrics.count('outcomesRepeated', n);
         return { status: 'repeated' };
       case 'too-many-services':
-        return this.#refuse({
+        return this.refuse({
           code: 'OUTCOME_TOO_MANY_SERVICES',
           field: 'service',
           message: `service ${service}: the agent has all the services it can report for; use another agent`,
         });
       case 'forbidden':
-        return this.#refuse({
+        return this.refuse({
           code: 'OUTCOME_SERVICE_FORBIDDEN',
           field: 'service',
           message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
         });
     }
-  }
-
-  #refuse(fault: ReceiveFault): Received {
-    this.#options.metrics.count('outcomesRejected', 1, fault.code);
-    return { status: 'rejected', fault };
   }
 }

@@ -40,12 +40,11 @@ export class Bodies {
   }
 
   /** @returns undefined when the body is not gzip, or unpacks to more than a body may have */
-  async inflate(body: Buffer): Promise<string | undefined> {
+  async inflate(body: Buffer): Promise<Buffer | undefined> {
     // Until it is its turn it takes its place among the bodies.
     this.#receiving += body.length;
     try {
-      const bytes = await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
-      return bytes.toString('utf8');
+      return await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
     } catch {
       return undefined;
     } finally {

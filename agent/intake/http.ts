@@ -162,12 +162,12 @@ async function takeOutcomes(
   if (refusal) return refusals[refusal];
   const body = await bodies.receive(request);
   if (typeof body === 'string') return bodyFailure(body, '1 MiB');
-  const text = encoding === 'gzip' ? await bodies.inflate(body) : body.toString('utf8');
-  if (text === undefined) {
+  const bytes = encoding === 'gzip' ? await bodies.inflate(body) : body;
+  if (bytes === undefined) {
     const message = 'the body is not gzip, or is more than 1 MiB when unpacked; send smaller reports';
     return { status: 400, code: 'BODY_NOT_GZIP', message };
   }
-  const records = readRecords(text, NDJSON_TYPES.has(type));
+  const records = readRecords(bytes, NDJSON_TYPES.has(type));
   if (records.kind === 'fault') return { status: 400, code: 'BODY_NOT_JSON', message: records.message };
   const count = records.kind === 'lines' ? records.lines.length : records.values.length;
   if (count > HTTP_BOUNDS.records) {
@@ -187,7 +187,7 @@ async function takeOutcomes(
     return one.status !== 'rejected';
   };
   // A report is kept as a whole or not at all, so that one which is refused can be sent again.
-  const most = { bytes: text.length + count * RECORD_CELL_BYTES, ids: count };
+  const most = { bytes: bytes.length + count * RECORD_CELL_BYTES, ids: count };
   const taking = spool.together(most, () => takeEach([...Array(count).keys()], take, spool));
   return confirm(response, received, await taking);
 }

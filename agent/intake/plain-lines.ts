@@ -3,7 +3,7 @@ import { SLACK_BYTES } from '../../sla/lines/byte-text.ts';
 import type { IdHash } from '../../sla/lines/id-hash.ts';
 import { FIELD, LineReader, UNUSUAL } from '../../sla/lines/line-reader.ts';
 import { LabelTexts } from './label-texts.ts';
-import { LINE_BYTES } from './line-splitter.ts';
+import { LINE_BYTES, lineText, markBytes } from './line-splitter.ts';
 
 const LF = 0x0a;
 /** Bytes scanned at a time: few enough to be still in a core's cache. */
@@ -32,7 +32,7 @@ export interface LineSink {
   plain(outcome: PlainOutcome, id: IdHash | undefined): boolean;
   /**
    * Any other line.
-   * @param text    undefined for one that was too long
+   * @param text    undefined for one that was too long; `NOT_UTF8` for one that is not
    * @param number  of the line, from 1
    */
   other(text: string | undefined, number: number): void;
@@ -101,6 +101,8 @@ export class PlainLines {
       this.#isPassingOver = false;
       this.#lines += 1;
     }
+    // The first line is whole by now.
+    if (this.#lines === 0 && at <= lastFeed) at += markBytes(this.#buffer);
     while (at <= lastFeed) {
       this.#lines += 1;
       const next = this.#reader.read(at);
@@ -109,7 +111,7 @@ export class PlainLines {
         continue;
       }
       const feed = this.#buffer.indexOf(LF, at);
-      const text = feed - at > LINE_BYTES ? undefined : this.#buffer.toString('utf8', at, feed);
+      const text = feed - at > LINE_BYTES ? undefined : lineText(this.#buffer.subarray(at, feed));
       this.#sink.other(text, this.#lines);
       at = feed + 1;
     }

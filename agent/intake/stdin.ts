@@ -162,15 +162,13 @@ async function orIdle<T>(chunk: Promise<T>): Promise<T | undefined> {
 /** @returns lines refused; undefined when it was given up before the spool took all of it */
 async function takeUntilDurable(
   { items, hashed }: Portion,
-  { receiver, spool, metrics, log, signal }: StreamIntakeOptions,
+  { receiver, spool, log, signal }: StreamIntakeOptions,
   faults: FaultLog,
 ): Promise<number | undefined> {
   let rejected = 0;
   const receiveLine = ({ text }: FullLine): Received => {
     if (text !== undefined) return receiver.receiveLine(text, 'stdin');
-    const fault = { code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG } as const;
-    metrics.count('outcomesRejected', 1, fault.code);
-    return { status: 'rejected', fault };
+    return receiver.refuse({ code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG });
   };
   /** @returns whether it is on its way to the disk */
   const receive = (item: Portion['items'][number]): boolean => {

@@ -111,6 +111,45 @@ describe('POST /v1/outcomes', () => {
     expect((await fetch(url('/nothing'))).status).toBe(404);
   });
 
+  it('refuses records that are not UTF-8, so that no two ids become one, and no others', async () => {
+    const latin1 = (text: string) => Buffer.from(text, 'latin1');
+    const records = [
+      '{"result":"ok","id":"\xe9"}',
+      '{"result":"ok","id":"\xe8"}',
+      '{"result":"ok","id":"e"}',
+    ];
+    const refused = {
+      rejectedCount: 2,
+      rejected: [0, 1].map((index) => ({
+        index,
+        error: { code: 'OUTCOME_NOT_JSON', message: expect.stringMatching(/not UTF-8/) },
+      })),
+    };
+    const list = latin1(`[${records.join(',')}]`);
+    expect((await post(list)).body).toMatchObject({ accepted: 1, repeated: 0, ...refused });
+    const lines = latin1(`${records.join('\n')}\n`);
+    expect((await post(lines)).body).toMatchObject({ accepted: 0, repeated: 1, ...refused });
+    const ndjson = { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' };
+    expect((await post(gzipSync(lines), ndjson)).body).toMatchObject({
+      accepted: 0,
+      repeated: 1,
+      ...refused,
+    });
+    expect(await post(latin1(records[0]!))).toMatchObject({
+      status: 400,
+      body: { error: { code: 'OUTCOME_NOT_JSON' } },
+    });
+    await waitFor('one outcome', () => peer.totals().ok === 1);
+  });
+
+  it('passes over a byte order mark at the beginning', async () => {
+    const one = `\uFEFF${JSON.stringify(ok)}`;
+    expect((await post(one)).body.accepted).toBe(1);
+    expect((await post(`${one}\n${JSON.stringify(ok)}\n`)).body.accepted).toBe(2);
+    const type = { 'content-type': 'application/x-ndjson' };
+    expect((await post(one, type)).body.accepted).toBe(1);
+  });
+
   it('takes a body of 1 MiB and refuses one byte more, also behind gzip', async () => {
     const filler = (bytes: number) => {
       const frame = JSON.stringify({ ...ok, note: '' });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LineSplitter, NOT_UTF8 } from '../../agent/intake/line-splitter.ts';
 import { PlainLines } from '../../agent/intake/plain-lines.ts';
 import { IdHash } from '../../sla/lines/id-hash.ts';
 import { parseOutcomeText } from '../../sla/outcome.ts';
@@ -121,5 +122,52 @@ describe('a stream of outcome lines', () => {
     expect(others).toEqual([undefined]);
     expect(plain).toBe(4);
     expect(reader.lines).toBe(5);
+  });
+
+  const MARK = Buffer.from('\uFEFF');
+  const good = '{"at":1795000000123,"result":"ok"}';
+  /** What both readers of streams make of the same bytes, in chunks of a size. */
+  const textsOf = (bytes: Buffer, chunkBytes: number) => {
+    const splitter = new LineSplitter();
+    const split: (string | undefined)[] = [];
+    const others: (string | undefined)[] = [];
+    const reader = new PlainLines({ plain: () => false, other: (text) => void others.push(text) });
+    for (let at = 0; at < bytes.length; at += chunkBytes) {
+      const chunk = bytes.subarray(at, at + chunkBytes);
+      split.push(...splitter.push(chunk).map(({ text }) => text));
+      reader.push(chunk);
+    }
+    const rest = splitter.rest();
+    if (rest !== undefined) split.push(rest);
+    reader.end();
+    expect(others).toEqual(split);
+    return others;
+  };
+
+  it('passes over a byte order mark before its first line, and over no other', () => {
+    const bytes = Buffer.concat([MARK, Buffer.from(`${good}\n`), MARK, Buffer.from(`${good}\n`)]);
+    for (const chunkBytes of [1, 2, 3, 1_000]) {
+      expect(textsOf(bytes, chunkBytes)).toEqual([good, `\uFEFF${good}`]);
+      expect(textsOf(Buffer.concat([MARK, Buffer.from(good)]), chunkBytes)).toEqual([good]);
+    }
+    // In the middle of a stream nothing begins.
+    expect(new LineSplitter(7).push(Buffer.concat([MARK, Buffer.from('x\n')]))[0]?.text).toBe('\uFEFFx');
+  });
+
+  it('does not guess what a line says that is not UTF-8', () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"id":"\xe9"}\n{"id":"\xe8"}\n', 'latin1'),
+      Buffer.from('{"id":"\u00e9"}\n{"id":"\uFFFD"}\n{"id":"'),
+      Buffer.from([0xe9]),
+    ]);
+    for (const chunkBytes of [1, 3, 1_000]) {
+      expect(textsOf(bytes, chunkBytes)).toEqual([
+        NOT_UTF8,
+        NOT_UTF8,
+        '{"id":"é"}',
+        '{"id":"\uFFFD"}',
+        NOT_UTF8,
+      ]);
+    }
   });
 });

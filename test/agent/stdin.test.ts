@@ -129,6 +129,30 @@ describe('outcomes from a stream', () => {
     expect(peer.totals().ok).toBe(501);
   });
 
+  it('are refused when they are not UTF-8, so that no two ids become one; a byte order mark is passed over', async () => {
+    const said: object[] = [];
+    const log = { ...silentLog, warn: (fields: object) => void said.push(fields) };
+    const { receiver, spool, metrics } = agent;
+    const { signal } = new AbortController();
+    const latin1 = (text: string) => Buffer.from(text, 'latin1');
+    const input = PassThrough.from([
+      Buffer.from('\uFEFF{"result":"ok"}\n'),
+      latin1('{"result":"ok","id":"\xe9"}\n{"result":"ok","id":"\xe8"}\n'),
+      Buffer.from('{"result":"ok","id":"é"}\n'),
+    ]);
+    const options = { receiver, spool, metrics, clock: systemClock, log, signal };
+    expect(await readOutcomeStream(input, options)).toEqual({ lines: 4, rejected: 2, endedInLine: false });
+    const fault = { code: 'OUTCOME_NOT_JSON', message: expect.stringMatching(/not UTF-8/) };
+    expect(said).toMatchObject([
+      { place: 'line 2', ...fault },
+      { place: 'line 3', ...fault },
+    ]);
+    expect(agent.metrics.total('outcomesRejected')).toBe(2);
+    await spool.seal();
+    expect(await agent.flush(5_000)).toBe(true);
+    expect(peer.totals().ok).toBe(2);
+  });
+
   it('that are given up are all named, those under way and those not yet handed over', async () => {
     const { receiver, spool, metrics } = agent;
     const giveUp = new AbortController();
