@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { isErrno } from '../spool/disk.ts';
 
 /** Of a body, also after gzip. */
 const BODY_BYTES = 1024 * 1024;
@@ -39,14 +40,14 @@ export class Bodies {
     return result;
   }
 
-  /** @returns undefined when the body is not gzip, or unpacks to more than a body may have */
-  async inflate(body: Buffer): Promise<Buffer | undefined> {
+  async inflate(body: Buffer): Promise<Buffer | 'too-large' | 'not-gzip'> {
     // Until it is its turn it takes its place among the bodies.
     this.#receiving += body.length;
     try {
       return await promisify(gunzip)(body, { maxOutputLength: BODY_BYTES });
-    } catch {
-      return undefined;
+    } catch (error) {
+      // The one is cured by sending less at once, the other by no repeat.
+      return isErrno(error, 'ERR_BUFFER_TOO_LARGE') ? 'too-large' : 'not-gzip';
     } finally {
       this.#receiving -= body.length;
     }

@@ -36,7 +36,7 @@ export function writeFailure(error: Error): Failure {
 }
 
 /** @param bytes that the body may have, as text */
-export function bodyFailure(fault: 'too-large' | 'busy' | 'aborted', bytes: string): Failure {
+export function bodyFailure(fault: 'too-large' | 'busy' | 'aborted' | 'not-gzip', bytes: string): Failure {
   switch (fault) {
     case 'too-large':
       return {
@@ -48,5 +48,10 @@ export function bodyFailure(fault: 'too-large' | 'busy' | 'aborted', bytes: stri
       return refusals.busy;
     case 'aborted':
       return { status: 400, code: 'BODY_CUT_OFF', message: 'the body ended early; send it again' };
+    case 'not-gzip': {
+      const message =
+        'the body is not gzip, whole and sound; send it packed anew, or without content-encoding';
+      return { status: 400, code: 'BODY_NOT_GZIP', field: 'content-encoding', message };
+    }
   }
 }

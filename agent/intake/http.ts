@@ -161,12 +161,9 @@ async function takeOutcomes(
   const refusal = spool.refusal();
   if (refusal) return refusals[refusal];
   const body = await bodies.receive(request);
-  if (typeof body === 'string') return bodyFailure(body, '1 MiB');
+  if (typeof body === 'string') return bodyFailure(body, BODY_BOUND);
   const bytes = encoding === 'gzip' ? await bodies.inflate(body) : body;
-  if (bytes === undefined) {
-    const message = 'the body is not gzip, or is more than 1 MiB when unpacked; send smaller reports';
-    return { status: 400, code: 'BODY_NOT_GZIP', message };
-  }
+  if (typeof bytes === 'string') return bodyFailure(bytes, `${BODY_BOUND} when unpacked`);
   const records = readRecords(bytes, NDJSON_TYPES.has(type));
   if (records.kind === 'fault') return { status: 400, code: 'BODY_NOT_JSON', message: records.message };
   const count = records.kind === 'lines' ? records.lines.length : records.values.length;
@@ -226,6 +223,7 @@ interface Rejected {
   readonly error: Pick<Failure, 'code' | 'message'> & { readonly field: string };
 }
 
+const BODY_BOUND = '1 MiB';
 /** At most what a record adds to its cell beyond its own text. */
 const RECORD_CELL_BYTES = 256;
 const UNSAVED = {

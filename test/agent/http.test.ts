@@ -158,7 +158,18 @@ describe('POST /v1/outcomes', () => {
     expect((await post(filler(1024 * 1024))).status).toBe(202);
     expect((await post(filler(1024 * 1024 + 1))).status).toBe(413);
     const bomb = gzipSync(filler(1024 * 1024 + 1));
-    expect((await post(bomb, { 'content-encoding': 'gzip' })).body.error.code).toBe('BODY_NOT_GZIP');
+    expect(await post(bomb, { 'content-encoding': 'gzip' })).toMatchObject({
+      status: 413,
+      body: {
+        error: { code: 'BODY_TOO_LARGE', message: expect.stringMatching(/1 MiB when unpacked; send less/) },
+      },
+    });
+    expect((await post(gzipSync(filler(1024 * 1024)), { 'content-encoding': 'gzip' })).status).toBe(202);
+    const cutOff = gzipSync(filler(1_000)).subarray(0, -9);
+    expect(await post(cutOff, { 'content-encoding': 'gzip' })).toMatchObject({
+      status: 400,
+      body: { error: { code: 'BODY_NOT_GZIP' } },
+    });
   });
 
   it('takes 20,000 records at once and not one more', async () => {
