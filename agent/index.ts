@@ -5,11 +5,13 @@ import { createCauseLookup } from '../sla/causes.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
 import { Fold, type FoldedCells } from './intake/fold.ts';
 import { type TakenEach, takeEach } from './intake/take-each.ts';
+import { checkLibraryOptions } from './library-options.ts';
 import { type Log, sheltered, silentLog } from './log.ts';
 import type { Received } from './receiver.ts';
 import { DEFAULT_SERVER } from './settings.ts';
 import { readToken } from './token.ts';
 
+export { AgentOptionsError } from './library-options.ts';
 export type { Log } from './log.ts';
 
 /** One room entry, or `count` equal ones; see the outcome of the HTTP intake for the fields. */
@@ -69,7 +71,10 @@ const PORTIONS_MAX = 20;
 const RETRY_MS = 1_000;
 const FLUSH_MS = 10_000;
 
-/** An agent inside the application's own process, for Node. */
+/**
+ * An agent inside the application's own process, for Node.
+ * @throws AgentOptionsError (code AGENT_OPTIONS_INVALID) for options that cannot be meant; after that nothing is thrown
+ */
 export function createAgent(options: LibraryOptions): Agent {
   return new EmbeddedAgent(options);
 }
@@ -90,6 +95,7 @@ class EmbeddedAgent implements Agent {
   #rejected = 0;
 
   constructor(options: LibraryOptions) {
+    checkLibraryOptions(options);
     this.#options = options;
     this.#log = sheltered(options.log ?? silentLog);
     this.#fold = new Fold({

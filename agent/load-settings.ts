@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { z } from 'zod';
 import { type SettingsFile, settingsSchema } from './settings.ts';
+import { faultsOf, sayFault } from './settings-faults.ts';
 
 export type LoadedSettings =
   | { readonly ok: true; readonly settings: SettingsFile; readonly folder: string }
@@ -36,7 +36,7 @@ export function loadSettings(file: string | null, cwd: string): LoadedSettings {
   if (document.errors.length > 0) {
     return { ok: false, faults: document.errors.map((error) => `${at(error.pos[0])} ${error.message}`) };
   }
-  const parsed = settingsSchema.safeParse(document.toJS() ?? {}, { error: sentence });
+  const parsed = settingsSchema.safeParse(document.toJS() ?? {}, { error: sayFault });
   if (parsed.success) {
     return { ok: true, settings: Object.freeze(parsed.data), folder: folderOf(path, cwd) };
   }
@@ -48,40 +48,11 @@ export function loadSettings(file: string | null, cwd: string): LoadedSettings {
     }
     return file;
   };
-  const faults = parsed.error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => {
-          const keys = [...issue.path, key];
-          return `${placeOf(keys)} ${dotted(keys)} is not a known key; delete it or correct its name`;
-        })
-      : [`${placeOf(issue.path)} ${dotted(issue.path)} ${issue.message}`],
-  );
+  const faults = faultsOf(parsed.error).map(({ keys, sentence }) => `${placeOf(keys)} ${sentence}`);
   return { ok: false, faults };
 }
-
-const sentence: z.core.$ZodErrorMap = (issue) => {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined ? 'is missing; give it' : `must be of type ${issue.expected}`;
-    case 'too_small':
-      return `is too small; the least is ${issue.minimum}`;
-    case 'too_big':
-      return `is too large; the most is ${issue.maximum}`;
-    case 'invalid_value':
-      return `must be one of ${issue.values.map(String).join(', ')}`;
-    default:
-      return 'is not valid here';
-  }
-};
 
 /** Where relative paths of a configuration begin: a pipe, as of `--config <(...)`, has no folder of its own. */
 function folderOf(path: string, cwd: string): string {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ? dirname(path) : cwd;
-}
-
-function dotted(keys: readonly PropertyKey[]): string {
-  return keys.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`;
-    return text === '' ? String(key) : `${text}.${String(key)}`;
-  }, '');
 }

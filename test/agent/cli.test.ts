@@ -103,8 +103,8 @@ describe('the command line', () => {
     expect(ran.err()).toMatch(/CONFIG_INVALID: agent\.yml:1 server is .*write a URL/);
     expect(ran.err()).toMatch(/agent\.yml:2 services\[1\] is .*a service is 1 to 64 letters/);
     expect(ran.err()).toMatch(/agent\.yml:3 sevice is not a known key/);
-    expect(ran.err()).toMatch(/agent\.yml:4 spool\.maxBytes is too small; the least is 1048576/);
-    expect(ran.err()).toMatch(/agent\.yml:5 follow\[1\] is compressed; name the file that grows/);
+    expect(ran.err()).toMatch(/agent\.yml:4 spool\.maxBytes is 5; write 1048576 or more/);
+    expect(ran.err()).toMatch(/agent\.yml:5 follow\[1\] .*is compressed; name the file that grows/);
     const missing = run(['--config', 'nowhere.yml']);
     expect(await missing.code).toBe(2);
     expect(missing.err()).toMatch(/nowhere\.yml cannot be read \(ENOENT\)/);

@@ -39,6 +39,48 @@ const ids = (n: number) => Array.from({ length: n }, (_, i) => ({ result: 'ok', 
 const counted = (n: number) =>
   waitFor(`${n} outcomes`, async () => (await agent.flush(500)) && peer.totals().ok === n);
 
+describe('createAgent', () => {
+  /** Not what the types say, as it comes from JavaScript. */
+  const creating = (options: unknown) => () => createAgent(options as LibraryOptions);
+
+  it.each([
+    ['nothing', undefined, "the options are missing; write an object such as { services: ['acme'] }"],
+    ['no services', {}, 'services is missing; give it'],
+    ['a text of services', { services: 'acme' }, 'services is "acme"; write a list, in brackets'],
+    ['a name that is none', { services: ['a b'] }, 'services[0] is "a b"; a service is 1 to 64 letters'],
+    [
+      'a server without its scheme',
+      { services: ['acme'], server: '127.0.0.1:9470' },
+      'server is "127.0.0.1:9470"; write a URL such as ws://127.0.0.1:9470',
+    ],
+    [
+      'a slip',
+      { services: [], service: 'acme' },
+      'service is not a known key; delete it or correct its name',
+    ],
+    ['an empty token', { services: [], token: '' }, 'token is empty; write it, or leave it out'],
+    ['a token that is none', { services: [], token: 12345 }, 'token is not what it must be; write a text'],
+    ['an empty directory', { services: [], spoolDirectory: '' }, 'spoolDirectory is empty; write it'],
+    [
+      'a wrong default',
+      { services: [], agent: { defaultService: 'a b' } },
+      'agent.defaultService is "a b"; a service is',
+    ],
+  ])('refuses %s with a sentence that names the field, its value and the fix', (_, options, sentence) => {
+    create();
+    expect(creating(options)).toThrow(`AGENT_OPTIONS_INVALID: ${sentence}`);
+    expect(creating(options)).toThrow(expect.objectContaining({ code: 'AGENT_OPTIONS_INVALID' }));
+    expect(creating(options)).not.toThrow(/12345/);
+  });
+
+  it('names all faults at once', () => {
+    create();
+    expect(creating({ services: ['-'], server: 'http://x' })).toThrow(
+      /services\[0\] is "-".*server is "http:/,
+    );
+  });
+});
+
 describe('record', () => {
   it.each([
     ['nothing', undefined],
