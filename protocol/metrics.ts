@@ -244,6 +244,12 @@ export const AGENT_METRICS = {
     'Outcomes accepted, by way in.',
   ),
   outcomesRejected: metric('agent_outcomes_rejected_total', 'counter', ['code'], 'Records refused, by code.'),
+  requestsRefused: metric(
+    'agent_http_requests_refused_total',
+    'counter',
+    ['code'],
+    'Requests and connections refused over HTTP as a whole, by code.',
+  ),
   outcomesRepeated: metric(
     'agent_outcomes_repeated_total',
     'counter',

@@ -3,15 +3,17 @@ import type { Log } from '../log.ts';
 const EVERY_MS = 60_000;
 const FAULTS = 10;
 
-/** Logs bad records, at most ten a minute, and then how many there were. */
+/** Logs bad records or requests, at most ten a minute, and then how many there were. */
 export class FaultLog {
   readonly #log: Log;
   readonly #nowMs: () => number;
+  readonly #what: 'record' | 'request';
   #sinceMs = Number.NEGATIVE_INFINITY;
   #count = 0;
 
-  constructor(log: Log, nowMs: () => number) {
+  constructor(log: Log, nowMs: () => number, what: 'record' | 'request' = 'record') {
     this.#log = log;
+    this.#what = what;
     this.#nowMs = nowMs;
   }
 
@@ -25,13 +27,13 @@ export class FaultLog {
       this.#sinceMs = nowMs;
     }
     this.#count += 1;
-    if (this.#count <= FAULTS) this.#log.warn({ place, ...fault }, 'a record was refused');
+    if (this.#count <= FAULTS) this.#log.warn({ place, ...fault }, `a ${this.#what} was refused`);
   }
 
   /** Says how many faults were not logged one by one. */
   close(): void {
     const silent = this.#count - FAULTS;
-    if (silent > 0) this.#log.warn({ records: silent }, 'more records were refused');
+    if (silent > 0) this.#log.warn({ [`${this.#what}s`]: silent }, `more ${this.#what}s were refused`);
     this.#count = 0;
   }
 }

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { quote } from '../../sla/text.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -7,10 +9,12 @@ import type { Received, ReceiveFault, Receiver } from '../receiver.ts';
 import type { Spool } from '../spool/spool.ts';
 import { Bodies } from './body.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
+import { HttpFaults, nameOf } from './http-faults.ts';
 import { readRecords } from './records.ts';
 import { readClockGapMs } from './sent-at.ts';
 import { type TakenEach, takeEach } from './take-each.ts';
 import { TRTC_CALLBACK_PATH, type TrtcCallbacks } from './trtc-callback.ts';
+import { answerUnreadable, unreadableFailure } from './unreadable.ts';
 
 const HTTP_BOUNDS = {
   /** Of one body: a longer list would hold up the other requests. */
@@ -40,6 +44,8 @@ export interface HttpIntakeOptions {
   readonly metrics: AgentMetrics;
   readonly log: Log;
   readonly health: () => { readonly isHealthy: boolean; readonly body: object };
+  /** Open at once, by default 1,000. */
+  readonly connections?: number;
   /** How long a sender may take; by default 10 s for the headers and 30 s for the request. */
   readonly patience?: { readonly headerMs: number; readonly requestMs: number; readonly lookMs: number };
 }
@@ -51,7 +57,13 @@ export interface HttpIntake {
 
 /** Reports, the vendor's callbacks, health and metrics. A 202, or a callback's 200, means: on disk. */
 export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpIntake> {
-  const bodies = new Bodies();
+  const intake: Intake = {
+    options,
+    bodies: new Bodies(),
+    faults: new HttpFaults(options),
+    answering: new WeakMap(),
+    ended: new WeakSet(),
+  };
   const { headerMs, requestMs, lookMs } = options.patience ?? HTTP_BOUNDS;
   const server = createServer(
     {
@@ -61,14 +73,24 @@ export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpI
       maxHeaderSize: 8_192,
     },
     (request, response) => {
-      answer(request, response, options, bodies).catch((error: unknown) => {
-        options.log.error({ error }, 'a request failed');
-        if (response.headersSent) response.destroy();
-        else fail(response, { status: 500, code: 'INTERNAL', message: 'the agent met a fault; see its log' });
-      });
+      intake.answering.set(request.socket, response);
+      answer(request, response, intake)
+        .then((failure) => failure && refuse(response, failure, intake))
+        .catch((error: unknown) => {
+          options.log.error({ error }, 'a request failed');
+          if (response.headersSent) response.destroy();
+          else refuse(response, INTERNAL, intake);
+        });
     },
   );
-  server.maxConnections = HTTP_BOUNDS.connections;
+  const connections = options.connections ?? HTTP_BOUNDS.connections;
+  server.maxConnections = connections;
+  server.on('drop', (dropped) => {
+    const message = `${connections} connections are open; close those that are not used, or use them again`;
+    const from = `a connection from ${dropped?.remoteAddress ?? 'somewhere'}`;
+    intake.faults.request({ code: 'TOO_MANY_CONNECTIONS', message }, from);
+  });
+  server.on('clientError', (error, socket) => endUnreadable(error, socket, intake));
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
   return {
@@ -79,23 +101,36 @@ export async function startHttpIntake(options: HttpIntakeOptions): Promise<HttpI
       const cut = setTimeout(() => server.closeAllConnections(), HTTP_BOUNDS.stopMs);
       await closed;
       clearTimeout(cut);
+      intake.faults.close();
     },
   };
 }
 
+/** What requests share. */
+interface Intake {
+  readonly options: HttpIntakeOptions;
+  readonly bodies: Bodies;
+  readonly faults: HttpFaults;
+  /** Of a connection, the answer to its latest request. */
+  readonly answering: WeakMap<Duplex, ServerResponse>;
+  /** Connections whose request was refused before it was there: what comes of it is no second refusal. */
+  readonly ended: WeakSet<Duplex>;
+}
+
+/** @returns why the request is refused; undefined when it was answered */
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  options: HttpIntakeOptions,
-  bodies: Bodies,
-): Promise<void> {
+  intake: Intake,
+): Promise<Failure | undefined> {
+  const { options, bodies, faults } = intake;
   const path = request.url?.split('?', 1)[0];
   const { origin } = request.headers;
   if (origin !== undefined) {
     // A page elsewhere could otherwise report made-up failures through its visitor's own agent.
     if (!options.origins.includes(origin)) {
-      const message = `pages of ${origin} may not report here; add the origin to origins of the agent's configuration`;
-      return fail(response, { status: 403, code: 'ORIGIN_REFUSED', message });
+      const message = `pages of ${quote(origin)} may not report here; add the origin to origins of the agent's configuration`;
+      return { status: 403, code: 'ORIGIN_REFUSED', field: 'origin', message };
     }
     response.setHeader('Access-Control-Allow-Origin', origin);
     // Otherwise a page cannot see it, and comes back too early.
@@ -105,29 +140,34 @@ async function answer(
   if (path === '/v1/outcomes') {
     if (request.method === 'OPTIONS') return answerPreflight(response);
     if (request.method !== 'POST') return wrongMethod(response, 'POST, OPTIONS');
-    const failure = await takeOutcomes(request, response, options, bodies);
-    if (failure) fail(response, failure);
-    return;
+    return takeOutcomes(request, response, intake);
   }
   if (path === TRTC_CALLBACK_PATH) {
-    if (!options.callbacks) return fail(response, NO_CALLBACKS);
+    if (!options.callbacks) return NO_CALLBACKS;
     if (request.method !== 'POST') return wrongMethod(response, 'POST');
     const failure = await options.callbacks.take(request, bodies);
-    return failure ? fail(response, failure) : send(response, 200, { code: 0 });
+    if (failure) {
+      // It has a log and a counter of its own.
+      faults.count(failure.code);
+      fail(response, failure);
+    } else send(response, 200, { code: 0 });
+    return undefined;
   }
   if (path === '/healthz' || path === '/metrics') {
     if (request.method !== 'GET' && request.method !== 'HEAD') return wrongMethod(response, 'GET, HEAD');
     if (path === '/metrics') {
       response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
       response.end(options.metrics.render());
-      return;
+      return undefined;
     }
     const { isHealthy, body } = options.health();
-    return send(response, isHealthy ? 200 : 503, body);
+    send(response, isHealthy ? 200 : 503, body);
+    return undefined;
   }
-  fail(response, { status: 404, code: 'NOT_FOUND', message: 'try /v1/outcomes, /healthz or /metrics' });
+  return { status: 404, code: 'NOT_FOUND', message: 'try /v1/outcomes, /healthz or /metrics' };
 }
 
+const INTERNAL: Failure = { status: 500, code: 'INTERNAL', message: 'the agent met a fault; see its log' };
 const NO_CALLBACKS: Failure = {
   status: 404,
   code: 'CALLBACKS_NOT_CONFIGURED',
@@ -138,8 +178,7 @@ const NO_CALLBACKS: Failure = {
 async function takeOutcomes(
   request: IncomingMessage,
   response: ServerResponse,
-  { spool, receiver, clock }: HttpIntakeOptions,
-  bodies: Bodies,
+  { options: { spool, receiver, clock }, bodies, faults }: Intake,
 ): Promise<Failure | undefined> {
   // Before the body, whose way may be long.
   const clockGapMs = readClockGapMs(request.url ?? '', clock.nowMs());
@@ -175,13 +214,16 @@ async function takeOutcomes(
   const lateRefusal = spool.refusal();
   if (lateRefusal) return refusals[lateRefusal];
   const received: Received[] = [];
+  const name = nameOf(request);
   const take = (index: number): boolean => {
     const one =
       records.kind === 'lines'
         ? receiver.receiveLine(records.lines[index]!, 'http', clockGapMs)
         : receiver.receive(records.values[index], 'http', clockGapMs);
     received.push(one);
-    return one.status !== 'rejected';
+    if (one.status !== 'rejected') return true;
+    faults.record(one.fault, index, name);
+    return false;
   };
   // A report is kept as a whole or not at all, so that one which is refused can be sent again.
   const most = { bytes: bytes.length + count * RECORD_CELL_BYTES, ids: count };
@@ -244,16 +286,41 @@ function faultOf({ code, message, field }: ReceiveFault) {
   return { code, message, field };
 }
 
-function answerPreflight(response: ServerResponse): void {
+function answerPreflight(response: ServerResponse): undefined {
   response.setHeader('Access-Control-Allow-Methods', 'POST');
   response.setHeader('Access-Control-Allow-Headers', 'Content-Type, Content-Encoding');
   response.setHeader('Access-Control-Max-Age', '600');
   response.writeHead(204).end();
 }
 
-function wrongMethod(response: ServerResponse, allow: string): void {
+function wrongMethod(response: ServerResponse, allow: string): Failure {
   response.setHeader('Allow', allow);
-  fail(response, { status: 405, code: 'METHOD_NOT_ALLOWED', message: `use ${allow}` });
+  return { status: 405, code: 'METHOD_NOT_ALLOWED', message: `use ${allow}` };
+}
+
+/** Ends a connection over which no request came that can be read. */
+function endUnreadable(error: Error, socket: Duplex, { faults, answering, ended }: Intake): void {
+  const failure = unreadableFailure(error);
+  const response = answering.get(socket);
+  // In the middle of another answer nothing can be said.
+  const isMute = response?.headersSent === true && !response.writableFinished;
+  if (!failure || isMute) {
+    socket.destroy();
+    return;
+  }
+  // Whoever waits for a body that is cut off says so itself.
+  const isTold = failure.code === 'BODY_CUT_OFF';
+  if (!isTold) {
+    ended.add(socket);
+    const { remoteAddress } = socket as Duplex & { readonly remoteAddress?: string };
+    faults.request(failure, `a connection from ${remoteAddress ?? 'somewhere'}`);
+  }
+  answerUnreadable(socket, failure);
+}
+
+function refuse(response: ServerResponse, failure: Failure, { faults, ended }: Intake): void {
+  if (!ended.has(response.req.socket)) faults.request(failure, nameOf(response.req));
+  fail(response, failure);
 }
 
 function fail(response: ServerResponse, { status, code, message, field, retryAfterSeconds }: Failure): void {

@@ -294,3 +294,112 @@ describe('an agent that can take no more', () => {
     expect(text().toLowerCase()).toContain('retry-after: 5\r\n');
   });
 });
+
+describe('what is refused', () => {
+  let said: Record<string, unknown>[];
+  const log = { ...silentLog, warn: (fields: object) => void said.push(fields as Record<string, unknown>) };
+  const refused = (code: string) =>
+    Number(
+      new RegExp(`http_requests_refused_total\\{code="${code}"\\} (\\d+)`).exec(
+        agent.metrics.render(),
+      )?.[1] ?? 0,
+    );
+
+  beforeEach(() => {
+    said = [];
+  });
+
+  it('of a report is logged record by record with its reason, ten a minute, and then how many more', async () => {
+    await start({ log });
+    const bad = Array.from({ length: 25 }, (_, index) => ({ result: index === 3 ? 'ok' : 'maybe' }));
+    expect((await post(JSON.stringify(bad))).status).toBe(202);
+    const lines = said.filter(({ code }) => code === 'OUTCOME_FIELD_INVALID');
+    expect(lines).toHaveLength(10);
+    expect(lines[0]).toEqual({
+      place: 'record 0 of POST /v1/outcomes from 127.0.0.1',
+      code: 'OUTCOME_FIELD_INVALID',
+      field: 'result',
+      message: "result is \"maybe\"; write 'ok' or 'failed'",
+    });
+    expect(lines[3]).toMatchObject({ place: 'record 4 of POST /v1/outcomes from 127.0.0.1' });
+    await agent.stop(0);
+    expect(said).toContainEqual({ records: 14 });
+    expect(agent.metrics.total('requestsRefused')).toBe(0);
+  });
+
+  it('as a whole request is counted by its code and logged, ten a minute, and then how many more', async () => {
+    await start({ log });
+    await post('x', { 'content-type': 'application/xml' });
+    await post('x', { origin: 'https://elsewhere.example' });
+    await post('x'.repeat(1024 * 1024 + 1));
+    for (let i = 0; i < 9; i++) await post('{"result":');
+    expect(
+      ['CONTENT_TYPE_UNSUPPORTED', 'ORIGIN_REFUSED', 'BODY_TOO_LARGE', 'BODY_NOT_JSON'].map(refused),
+    ).toEqual([1, 1, 1, 9]);
+    const from = 'POST /v1/outcomes from 127.0.0.1';
+    const lines = said.filter(({ place }) => place === from);
+    expect(lines).toHaveLength(10);
+    expect(lines[0]).toMatchObject({ code: 'CONTENT_TYPE_UNSUPPORTED', field: 'content-type' });
+    await agent.stop(0);
+    expect(said).toContainEqual({ requests: 2 });
+  });
+
+  it('because no request can be read, or not in time, is counted once, and answered with a code', async () => {
+    await start({ log });
+    const { receiver, spool, metrics } = agent;
+    const own = {
+      receiver,
+      spool,
+      metrics,
+      log,
+      clock: systemClock,
+      host: '127.0.0.1',
+      port: 0,
+      origins: [],
+    };
+    const health = () => ({ isHealthy: true, body: {} });
+    const patience = { headerMs: 200, requestMs: 400, lookMs: 50 };
+    const intake = await startHttpIntake({ ...own, health, patience });
+    const large = open(intake.port);
+    large.socket.write(head(OK.length, `X-Filler: ${'x'.repeat(9_000)}\r\n`) + OK);
+    const noise = open(intake.port);
+    noise.socket.write('this is no request\r\n\r\n');
+    const slow = open(intake.port);
+    slow.socket.write(head(1_000) + OK);
+    const cutOff = open(intake.port);
+    cutOff.socket.end(head(1_000) + OK);
+    await Promise.all([large, noise, slow, cutOff].map(({ closed }) => closed));
+    const codes = ['HEADERS_TOO_LARGE', 'REQUEST_MALFORMED', 'REQUEST_TIMEOUT', 'BODY_CUT_OFF'];
+    await waitFor('all to be counted', () => codes.every((code) => refused(code) === 1));
+    for (const [index, { text }] of [large, noise, slow, cutOff].entries()) {
+      expect(JSON.parse(text().split('\r\n\r\n')[1]!)).toMatchObject({ error: { code: codes[index] } });
+    }
+    expect(metrics.total('requestsRefused')).toBe(4);
+    expect(said.map(({ code }) => code).toSorted()).toEqual(codes.toSorted());
+    await intake.stop();
+  });
+
+  it('because too many are connected is counted and logged', async () => {
+    await start();
+    const { receiver, spool, metrics } = agent;
+    const own = {
+      receiver,
+      spool,
+      metrics,
+      log,
+      clock: systemClock,
+      host: '127.0.0.1',
+      port: 0,
+      origins: [],
+    };
+    const health = () => ({ isHealthy: true, body: {} });
+    const intake = await startHttpIntake({ ...own, health, connections: 2 });
+    const held = [open(intake.port), open(intake.port)];
+    await Promise.all(held.map(({ socket }) => once(socket, 'connect')));
+    await open(intake.port).closed;
+    expect(refused('TOO_MANY_CONNECTIONS')).toBe(1);
+    expect(said).toMatchObject([{ place: 'a connection from 127.0.0.1', code: 'TOO_MANY_CONNECTIONS' }]);
+    for (const { socket } of held) socket.destroy();
+    await intake.stop();
+  });
+});
