@@ -11,7 +11,7 @@ export interface AgentIo {
   readonly stderr: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** Aborted on SIGINT or SIGTERM. */
+  /** Aborted on SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
 }
 

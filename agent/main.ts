@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { basename } from 'node:path';
 import { runAgent } from './cli.ts';
 
 const stop = new AbortController();
@@ -9,6 +10,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stop.abort();
   });
 }
+// A terminal that goes away says so twice, by its shell and by itself: that is no impatience. Node forgets that nohup had
+// this signal ignored, but shells name the command that they started, and it was meant to outlive them.
+const isNohup = basename(process.env._ ?? '') === 'nohup';
+process.on('SIGHUP', () => {
+  if (!isNohup) stop.abort();
+});
 // A reader of our output that went away ends us, quietly.
 process.stdout.on('error', () => process.exit(1));
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { type RunningProgram, startProgram } from '../support/program.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { type Peer, startPeer } from './peer.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
 
 let folder: string;
@@ -39,4 +40,42 @@ describe('a second signal ends the program at once', () => {
       expect(performance.now() - firstAtMs).toBeLessThan(5_000);
     }, 20_000);
   }
+});
+
+describe('a hang-up', () => {
+  let peer: Peer;
+
+  beforeEach(async () => {
+    peer = await startPeer();
+  });
+
+  afterEach(() => peer.stop());
+
+  async function start(env: Record<string, string> = {}): Promise<RunningProgram> {
+    const args = ['--service', 'acme', '--listen', '127.0.0.1:0', '--server', peer.url];
+    const started = startProgram('agent', args, { cwd: folder, env: { ROOMWATCH_TOKEN: 'token', ...env } });
+    agent = started;
+    await waitFor('the agent', () => started.log().includes('"msg":"listening"'));
+    return started;
+  }
+
+  it('stops the agent as SIGTERM does: it delivers what it has, also when it is told twice', async () => {
+    const started = await start();
+    const url = /"url":"([^"]+)"/.exec(started.log())![1]!;
+    expect((await fetch(url, { method: 'POST', body: '{"result":"ok"}' })).status).toBe(202);
+    process.kill(started.pid, 'SIGHUP');
+    await waitFor('it to stop', () => started.log().includes('"msg":"stopping"'));
+    if (started.isRunning()) process.kill(started.pid, 'SIGHUP');
+    expect(await started.exited).toEqual({ code: 0, signal: null });
+    expect(peer.totals().ok).toBe(1);
+  });
+
+  it('is nothing to an agent that was started under nohup', async () => {
+    const started = await start({ _: '/usr/bin/nohup' });
+    process.kill(started.pid, 'SIGHUP');
+    const url = /"url":"([^"]+)"/.exec(started.log())![1]!;
+    expect((await fetch(url, { method: 'POST', body: '{"result":"ok"}' })).status).toBe(202);
+    process.kill(started.pid, 'SIGTERM');
+    expect(await started.exited).toEqual({ code: 0, signal: null });
+  });
 });
