@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { settingsSchema } from './settings.ts';
+import { isOneToken, settingsSchema, TWO_TOKENS } from './settings.ts';
 import { faultsOf, sayFault } from './settings-faults.ts';
 
 /** What an application gave to `createAgent` cannot be what it means. */
@@ -15,16 +15,18 @@ export class AgentOptionsError extends Error {
 const { services, server, token, tokenFile, service, agentId, origins, spool } = settingsSchema.shape;
 
 /** The library's options by the rules of the configuration file, under the library's names. */
-const optionsSchema = z.strictObject({
-  services: services.removeDefault(),
-  server,
-  token,
-  tokenFile,
-  spoolDirectory: spool.unwrap().shape.directory,
-  log: z.unknown().optional(),
-  // The rest of these is for those who know the inside, and keeps its types.
-  agent: z.looseObject({ services, server, defaultService: service, agentId, origins }).optional(),
-});
+const optionsSchema = z
+  .strictObject({
+    services: services.removeDefault(),
+    server,
+    token,
+    tokenFile,
+    spoolDirectory: spool.unwrap().shape.directory,
+    log: z.unknown().optional(),
+    // The rest of these is for those who know the inside, and keeps its types.
+    agent: z.looseObject({ services, server, defaultService: service, agentId, origins }).optional(),
+  })
+  .refine(isOneToken, TWO_TOKENS);
 
 /**
  * Looks at options before anything is started, as the program does with its configuration: an agent that runs with

@@ -48,7 +48,10 @@ export function loadSettings(file: string | null, cwd: string): LoadedSettings {
     }
     return file;
   };
-  const faults = faultsOf(parsed.error).map(({ keys, sentence }) => `${placeOf(keys)} ${sentence}`);
+  const faults = faultsOf(parsed.error).map(({ keys, sentence }) => {
+    if (keys.length > 0) return `${placeOf(keys)} ${sentence}`;
+    return `${at(document.contents?.range?.[0] ?? 0)} the file ${sentence}, such as services: [acme]`;
+  });
   return { ok: false, faults };
 }
 

@@ -11,8 +11,17 @@ export interface SettingsFault {
 
 /** @param error of a schema that was given `sayFault` */
 export function faultsOf(error: z.ZodError): SettingsFault[] {
-  return error.issues.flatMap((issue) => {
-    const { path: keys } = issue;
+  return faultsIn(error.issues);
+}
+
+function faultsIn(issues: readonly z.core.$ZodIssue[], within: readonly PropertyKey[] = []): SettingsFault[] {
+  return issues.flatMap((issue) => {
+    const keys = [...within, ...issue.path];
+    if (issue.code === 'invalid_union') {
+      // Of forms that a value may have, the one that fits but for what is inside it was meant.
+      const inside = issue.errors.find((one) => one.every(isInside));
+      if (inside) return faultsIn(inside, keys);
+    }
     if (issue.code !== 'unrecognized_keys') return [{ keys, sentence: sentenceOf(keys, issue.message) }];
     const advice = 'is not a known key; delete it or correct its name';
     return issue.keys.map((key) => ({
@@ -20,6 +29,10 @@ export function faultsOf(error: z.ZodError): SettingsFault[] {
       sentence: sentenceOf([...keys, key], advice),
     }));
   });
+}
+
+function isInside({ path, code }: z.core.$ZodIssue): boolean {
+  return path.length > 0 || code === 'unrecognized_keys';
 }
 
 /** What is said where the schema has no words of its own. */
