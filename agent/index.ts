@@ -17,8 +17,8 @@ export type { Log } from './log.ts';
 /** One room entry, or `count` equal ones; see the outcome of the HTTP intake for the fields. */
 export interface OutcomeReport {
   readonly service?: string;
-  /** When the request started: epoch milliseconds or RFC 3339; left out = now. */
-  readonly at?: number | string;
+  /** When the request started: epoch milliseconds, RFC 3339 or a Date; left out = now. */
+  readonly at?: number | string | Date;
   readonly result: 'ok' | 'failed';
   readonly platform?: string;
   readonly region?: string;
@@ -58,8 +58,13 @@ export interface Agent {
   flush(withinMs?: number): Promise<boolean>;
   /** Flushes for up to ten seconds and lets go of the spool; what was not counted waits there. */
   close(): Promise<void>;
-  /** Reports dropped because the buffer was full. */
+  /** Reports that were not kept: the buffer was full, the agent closed, or a getter threw. */
   readonly dropped: number;
+  /**
+   * Reports refused for what they are, once they were looked at: after `flush`, all that were recorded before it. Those
+   * for whose service there was no place may have been folded, and then count as many as their `count` says.
+   */
+  readonly rejected: number;
 }
 
 /** Reports that wait to be taken, of those that cannot be folded at once; beyond it, new ones are dropped. */
@@ -113,9 +118,13 @@ class EmbeddedAgent implements Agent {
     return this.#dropped;
   }
 
+  get rejected(): number {
+    return this.#rejected;
+  }
+
   record(outcome: OutcomeReport): void {
     try {
-      this.#take(outcome);
+      this.#take(outcome?.at instanceof Date ? { ...outcome, at: outcome.at.getTime() } : outcome);
     } catch {
       // A getter or a proxy of the application's: what it throws is not thrown back at it.
       this.#drop(1);
@@ -138,11 +147,9 @@ class EmbeddedAgent implements Agent {
   }
 
   #drop(outcomes: number): void {
-    const decades = Math.floor(Math.log10(this.#dropped + outcomes));
-    const isFirstOfDecade = this.#dropped === 0 || decades > Math.floor(Math.log10(this.#dropped));
+    const before = this.#dropped;
     this.#dropped += outcomes;
-    // Once for each power of ten: the count matters, not the noise.
-    if (!isFirstOfDecade) return;
+    if (!isWorthALine(before, this.#dropped)) return;
     this.#log.warn({ dropped: this.#dropped }, 'outcomes are dropped: the agent cannot keep up or is closed');
   }
 
@@ -216,7 +223,7 @@ class EmbeddedAgent implements Agent {
   async #takeFolded({ receiver, spool }: RunningAgent): Promise<void> {
     this.#folded ??= this.#fold.take();
     const { cells, clockOffsetMs } = this.#folded;
-    const take = (cell: Cell) => this.#isTaken(receiver.receiveCell(cell, clockOffsetMs, 'library'));
+    const take = (cell: Cell) => this.#isTaken(receiver.receiveCell(cell, clockOffsetMs, 'library'), cell.n);
     const { failed, error } = await takeEach(cells, take, spool);
     // What the disk refused is taken again; what it took is not.
     this.#folded = failed.length > 0 ? { cells: failed, clockOffsetMs } : undefined;
@@ -238,10 +245,14 @@ class EmbeddedAgent implements Agent {
     if (refused?.error) throw refused.error;
   }
 
-  #isTaken(received: Received): boolean {
+  /** @param reports that were folded into what was received */
+  #isTaken(received: Received, reports = 1): boolean {
     if (received.status !== 'rejected') return true;
-    this.#rejected += 1;
-    if (Number.isInteger(Math.log10(this.#rejected))) this.#log.warn(received.fault, 'a record was refused');
+    const before = this.#rejected;
+    this.#rejected += reports;
+    if (isWorthALine(before, this.#rejected)) {
+      this.#log.warn({ ...received.fault, rejected: this.#rejected }, 'a record was refused');
+    }
     return false;
   }
 
@@ -265,6 +276,11 @@ class EmbeddedAgent implements Agent {
       ...agent,
     });
   }
+}
+
+/** Once for each power of ten: the count matters, not the noise. */
+function isWorthALine(before: number, now: number): boolean {
+  return before === 0 || Math.floor(Math.log10(now)) > Math.floor(Math.log10(before));
 }
 
 function outcomesIn({ cells }: FoldedCells): number {

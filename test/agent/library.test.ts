@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Agent, createAgent } from '../../agent/index.ts';
 import { silentLog } from '../../agent/log.ts';
+import { LIMITS } from '../../protocol/limits.ts';
 import { startEdge } from '../support/daemon-edge.ts';
 import { booksOf } from '../support/edges.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -79,6 +80,50 @@ describe('an agent inside an application', () => {
     expect(await edge.store.facts.services()).toEqual(['acme']);
     await agent.close();
     await edge.stop();
+  });
+
+  it('counts the records that it refuses, and logs the first and each tenfold', async () => {
+    const said: object[] = [];
+    const log = { ...silentLog, warn: (fields: object) => void ('field' in fields && said.push(fields)) };
+    const spoolDirectory = join(folder, 'spool');
+    agent = createAgent({ services: ['acme'], server: peer.url, token: 'token', spoolDirectory, log });
+    expect(agent.rejected).toBe(0);
+    for (let i = 0; i < 12; i++) agent.record({ result: 'maybe' } as never);
+    agent.record({ result: 'ok' });
+    expect(await agent.flush()).toBe(true);
+    expect(agent).toMatchObject({ rejected: 12, dropped: 0 });
+    const fault = { code: 'OUTCOME_FIELD_INVALID', field: 'result' };
+    expect(said).toMatchObject([
+      { ...fault, rejected: 1 },
+      { ...fault, rejected: 10 },
+    ]);
+  });
+
+  it('counts each of the folded records that it refuses, as when it has no place for a service', async () => {
+    create();
+    // Each is folded first: only the spool knows how many services there are.
+    const service = (i: number) => `service-${i}`;
+    for (let i = 0; i < LIMITS.servicesPerAgent; i++) agent.record({ result: 'ok', service: service(i) });
+    expect(await agent.flush()).toBe(true);
+    const before = agent.rejected;
+    for (let i = 0; i < 5; i++) agent.record({ result: 'ok', service: 'one-more', count: 7 });
+    await agent.flush();
+    expect(before).toBeGreaterThan(0);
+    expect(agent.rejected - before).toBe(35);
+  });
+
+  it('takes a time as a Date, and refuses one that is none', async () => {
+    create();
+    const at = new Date(Date.now() - 600_000);
+    agent.record({ result: 'ok', at });
+    agent.record({ result: 'ok', at, id: 'a' });
+    agent.record({ result: 'ok', at: new Date('soon') });
+    expect(await agent.flush()).toBe(true);
+    expect(agent.rejected).toBe(1);
+    const batches = [...peer.books.values()].flat().filter((frame) => frame.type === 'batch');
+    const minutes = batches.flatMap(({ cells }) => cells.map(({ minute }) => minute));
+    expect(peer.totals().ok).toBe(2);
+    expect(new Set(minutes)).toEqual(new Set([Math.floor(at.getTime() / 60_000)]));
   });
 
   it('holds records while its spool is taken, and delivers them when it is free', async () => {
