@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -100,7 +101,8 @@ async function write(given: SimulateArguments, path: string, io: AgentIo): Promi
     minuteEnded: async () => {},
     settle: async () => {
       if (failure) throw failure;
-      if (!hasRoom) await new Promise((resolve) => out.once('drain', resolve));
+      // Not the event alone: a file that cannot be opened never drains, and nothing else would keep the program.
+      if (!hasRoom) await once(out, 'drain');
     },
   };
   try {
@@ -113,7 +115,9 @@ async function write(given: SimulateArguments, path: string, io: AgentIo): Promi
     }
     return EXIT.done;
   } catch (error) {
-    io.stderr.write(`roomwatch-agent simulate: ${path} cannot be written (${(error as Error).message})\n`);
+    const { message } = error as Error;
+    const advice = 'create its folder, make room, or give --out another file';
+    io.stderr.write(`roomwatch-agent simulate: ${path} cannot be written (${message}); ${advice}\n`);
     return EXIT.no;
   }
 }

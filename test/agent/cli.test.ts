@@ -328,4 +328,15 @@ describe('simulate', () => {
     expect(lines.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(100);
     expect(lines[0]).toMatchObject({ service: 'demo', at: '2026-06-02T00:00:00.000Z', result: 'ok' });
   });
+
+  it('exits with 1 and a sentence when its file cannot be written, however much there is to write', async () => {
+    for (const rate of [0.001, 50]) {
+      const args = `--from 2026-06-02T00:00Z --to 2026-06-02T03:00Z --rate ${rate} --out nowhere/x`;
+      const ran = run(['simulate', ...args.split(' ')]);
+      expect(await ran.code).toBe(1);
+      expect(ran.err()).toMatch(
+        /^roomwatch-agent simulate: nowhere\/x cannot be written \(ENOENT.*; create its folder/,
+      );
+    }
+  });
 });
