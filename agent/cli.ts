@@ -198,9 +198,9 @@ function agentOptions(
     : resolve(folder, settings.spool.directory);
   const tokenFile =
     values['token-file'] ?? (settings.tokenFile && resolve(folder, settings.tokenFile)) ?? undefined;
-  const token = values['token-file'] ? undefined : (io.env.ROOMWATCH_TOKEN ?? settings.token);
-  const { maxBytes, minFreeBytes, maxAgeDays } = settings.spool;
   // An empty variable is one that was not filled in.
+  const token = values['token-file'] ? undefined : io.env.ROOMWATCH_TOKEN || settings.token;
+  const { maxBytes, minFreeBytes, maxAgeDays } = settings.spool;
   const hostId = values['host-id'] ?? (io.env.ROOMWATCH_HOST_ID || settings.spool.hostId);
   return {
     server: values.server ?? settings.server,
@@ -240,7 +240,7 @@ function callbackKeyPlaces(
 ): CallbackKeyPlaces {
   if (keyFile !== undefined) return { sdkAppId, keyFile: resolve(folder, keyFile) };
   const given = key ?? io.env.ROOMWATCH_TRTC_CALLBACK_KEY;
-  return given === undefined ? { sdkAppId } : { sdkAppId, key: given };
+  return !given ? { sdkAppId } : { sdkAppId, key: given };
 }
 
 function readAddress(text: string): { host: string; port: number } | undefined {

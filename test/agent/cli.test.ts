@@ -110,10 +110,19 @@ describe('the command line', () => {
     expect(missing.err()).toMatch(/nowhere\.yml cannot be read \(ENOENT\)/);
   });
 
-  it('says that the port is taken', async () => {
-    const ran = run(['--server', peer.url, '--service', 'acme', '--listen', `127.0.0.1:${peer.port}`]);
-    expect(await ran.code).toBe(2);
-    expect(ran.err()).toMatch(/EADDRINUSE/);
+  it('says that the port is taken, or that the address is not to be had, and names the option', async () => {
+    const faults = [
+      [
+        `127.0.0.1:${peer.port}`,
+        /127\.0\.0\.1:\d+: the port is in use.*give --listen another port \(EADDRINUSE\)/,
+      ],
+      ['192.0.2.1:9471', /192\.0\.2\.1:9471: this machine does not have the address; give --listen one/],
+    ] as const;
+    for (const [address, sentence] of faults) {
+      const ran = run(['--server', peer.url, '--service', 'acme', '--listen', address]);
+      expect(await ran.code).toBe(2);
+      expect(ran.err()).toMatch(sentence);
+    }
   });
 });
 
@@ -223,6 +232,52 @@ describe('the agent as a service', () => {
     await writeFile(join(folder, 'data/agent-token'), 'made-by-the-daemon\n');
     await waitFor('a connection', () => peer.hellos.length > 0);
     expect(peer.authorizations).toEqual(['Bearer made-by-the-daemon']);
+    ran.stop.abort();
+    expect(await ran.code).toBe(0);
+  });
+
+  it('takes an empty ROOMWATCH_TOKEN for none, and goes on to the token of the file', async () => {
+    await writeFile(join(folder, 'token'), 'from-a-file\n');
+    for (const line of ['tokenFile: token', 'token: from-a-file']) {
+      await writeFile(join(folder, 'agent.yml'), `server: ${peer.url}\nservices: [acme]\n${line}\n`);
+      const args = ['--config', 'agent.yml', '--listen', '127.0.0.1:0'];
+      const ran = run(args, { env: { ROOMWATCH_TOKEN: '' } });
+      await waitFor('a connection', () => peer.authorizations.length > 0);
+      expect(peer.authorizations.splice(0)).toEqual(['Bearer from-a-file']);
+      ran.stop.abort();
+      expect(await ran.code).toBe(0);
+    }
+  });
+
+  it.each([
+    [
+      'two lines',
+      'old-token\nnew-token\n',
+      /the token file .*token has more than one line; write the token into it/,
+    ],
+    [
+      'a quotation mark of a word processor',
+      '\u201Csecret\u201D',
+      /no token has \(U\+201C\); write the token/,
+    ],
+    ['bytes that are not UTF-8', Buffer.from([0x61, 0xe9]), /no token has \(U\+FFFD\)/],
+    ['a space', 'Bearer secret', /no token has \(U\+0020\)/],
+    ['nothing', ' \n', /the token file .*token is empty; write the token into it/],
+  ])('says of a token file with %s what is wrong and where', async (_, text, sentence) => {
+    await writeFile(join(folder, 'token'), text);
+    const args = [
+      '--server',
+      peer.url,
+      '--service',
+      'acme',
+      '--listen',
+      '127.0.0.1:0',
+      '--token-file',
+      'token',
+    ];
+    const ran = run(args);
+    await waitFor('the sentence', () => sentence.test(ran.err()));
+    expect(ran.err()).not.toMatch(/secret|new-token/);
     ran.stop.abort();
     expect(await ran.code).toBe(0);
   });
