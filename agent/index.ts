@@ -53,6 +53,7 @@ export interface Agent {
   record(outcome: OutcomeReport): void;
   /**
    * Waits until everything recorded so far is on disk and counted by the daemon.
+   * @param withinMs  default 10,000; Infinity, as whatever is more than 24 days, is 24 days
    * @returns false when that took longer; it is tried on all the same
    */
   flush(withinMs?: number): Promise<boolean>;
@@ -75,6 +76,8 @@ const PORTION = 500;
 const PORTIONS_MAX = 20;
 const RETRY_MS = 1_000;
 const FLUSH_MS = 10_000;
+/** A timer of Node that is to run longer runs out at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * An agent inside the application's own process, for Node.
@@ -155,7 +158,7 @@ class EmbeddedAgent implements Agent {
 
   async flush(withinMs = FLUSH_MS): Promise<boolean> {
     const deadlineMs = performance.now() + withinMs;
-    const leftMs = () => Math.max(0, deadlineMs - performance.now());
+    const leftMs = () => Math.min(TIMER_MAX_MS, Math.max(0, deadlineMs - performance.now()));
     do {
       this.#drain();
       if (!(await before(this.#draining ?? Promise.resolve(), leftMs()))) return false;

@@ -18,6 +18,8 @@ process.on('SIGHUP', () => {
 });
 // A reader of our output that went away ends us, quietly.
 process.stdout.on('error', () => process.exit(1));
+// One of our log does not: what comes in is still to be kept.
+process.stderr.on('error', () => {});
 
 process.exitCode = await runAgent(process.argv.slice(2), {
   stdin: process.stdin,

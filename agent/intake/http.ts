@@ -10,6 +10,7 @@ import type { Spool } from '../spool/spool.ts';
 import { Bodies } from './body.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { HttpFaults, nameOf } from './http-faults.ts';
+import { LINE_BYTES, TOO_LONG } from './line-splitter.ts';
 import { readRecords } from './records.ts';
 import { readClockGapMs } from './sent-at.ts';
 import { type TakenEach, takeEach } from './take-each.ts';
@@ -218,7 +219,7 @@ async function takeOutcomes(
   const take = (index: number): boolean => {
     const one =
       records.kind === 'lines'
-        ? receiver.receiveLine(records.lines[index]!, 'http', clockGapMs)
+        ? takeLine(records.lines[index]!, receiver, clockGapMs)
         : receiver.receive(records.values[index], 'http', clockGapMs);
     received.push(one);
     if (one.status !== 'rejected') return true;
@@ -229,6 +230,12 @@ async function takeOutcomes(
   const most = { bytes: bytes.length + count * RECORD_CELL_BYTES, ids: count };
   const taking = spool.together(most, () => takeEach([...Array(count).keys()], take, spool));
   return confirm(response, received, await taking);
+}
+
+/** By the bound of every way in that has lines, so that a file which one of them takes is taken by all. */
+function takeLine(line: string, receiver: Receiver, clockGapMs: number): Received {
+  if (Buffer.byteLength(line) <= LINE_BYTES) return receiver.receiveLine(line, 'http', clockGapMs);
+  return receiver.refuse({ code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG });
 }
 
 /**

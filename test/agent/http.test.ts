@@ -172,6 +172,23 @@ describe('POST /v1/outcomes', () => {
     });
   });
 
+  it('takes a line of 64 KiB and refuses a longer one, as a stream does', async () => {
+    const line = (bytes: number, letter = 'x') => {
+      const frame = JSON.stringify({ ...ok, note: '' });
+      const most = (bytes - frame.length) / Buffer.byteLength(letter);
+      return JSON.stringify({ ...ok, note: letter.repeat(most) });
+    };
+    const lines = [line(64 * 1024), line(64 * 1024 + 1), line(65 * 1024, 'é')];
+    const { body } = await post(lines.join('\n'), { 'content-type': 'application/x-ndjson' });
+    expect(body).toMatchObject({
+      accepted: 1,
+      rejected: [
+        { index: 1, error: { code: 'OUTCOME_NOT_JSON', message: expect.stringMatching(/65536 bytes/) } },
+        { index: 2, error: { code: 'OUTCOME_NOT_JSON' } },
+      ],
+    });
+  });
+
   it('takes 20,000 records at once and not one more', async () => {
     const list = (n: number) => `[${'1,'.repeat(n - 1)}1]`;
     expect((await post(list(20_000))).body).toMatchObject({ rejectedCount: 20_000, error: { field: '' } });

@@ -144,6 +144,16 @@ describe('an agent inside an application', () => {
     await other.close();
   });
 
+  it('waits for as long as it is told, also for longer than a timer can', async () => {
+    create();
+    for (const withinMs of [Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 40]) {
+      // Its spool or its daemon is not there at once.
+      agent.record({ result: 'ok', id: String(withinMs) });
+      expect(await agent.flush(withinMs)).toBe(true);
+    }
+    expect(peer.totals().ok).toBe(3);
+  });
+
   it('takes nothing after it was closed, and says so by the count', async () => {
     create();
     agent.record({ result: 'ok' });

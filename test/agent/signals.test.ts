@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
-import { type RunningProgram, startProgram } from '../support/program.ts';
+import { PROGRAMS, type RunningProgram, startProgram } from '../support/program.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
@@ -77,5 +78,29 @@ describe('a hang-up', () => {
     expect((await fetch(url, { method: 'POST', body: '{"result":"ok"}' })).status).toBe(202);
     process.kill(started.pid, 'SIGTERM');
     expect(await started.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('an agent whose log nobody reads any more', () => {
+  it('goes on', async () => {
+    const port = await freePort();
+    const args = ['--service', 'acme', '--listen', `127.0.0.1:${port}`, '--server', 'ws://127.0.0.1:9'];
+    const child = spawn(process.execPath, [PROGRAMS.agent, ...args], {
+      cwd: folder,
+      env: { ROOMWATCH_TOKEN: 'token' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    try {
+      const post = (body: string) =>
+        fetch(`http://127.0.0.1:${port}/v1/outcomes`, { method: 'POST', body }).then(({ status }) => status);
+      await waitFor('the agent', () => post('{"result":"ok"}').catch(() => undefined));
+      child.stderr.destroy();
+      // Each is logged, or tried to be.
+      for (let i = 0; i < 5; i++) expect(await post('{"result":"maybe"}')).toBe(400);
+      expect(await post('{"result":"ok"}')).toBe(202);
+      expect(child.exitCode).toBe(null);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
