@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -42,18 +42,23 @@ describe('a checkout', () => {
   }
 });
 
+/** Paths that `npm pack` would take. */
+function packed(): readonly string[] {
+  const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  // npm 10 gives an array, npm 11 an object by name.
+  const parsed = Object.values(JSON.parse(listed) as Record<string, { files: { path: string }[] }>)[0];
+  return parsed?.files.map((file) => file.path) ?? [];
+}
+
 describe('the package', () => {
   it('has the programs, the page, the scripts of the store and the library, and no tests', {
     timeout: 120_000,
   }, () => {
-    const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-      cwd: root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    // npm 10 gives an array, npm 11 an object by name.
-    const parsed = Object.values(JSON.parse(listed) as Record<string, { files: { path: string }[] }>)[0];
-    const files = parsed?.files.map((file) => file.path) ?? [];
+    const files = packed();
     for (const wanted of [
       'dist/server/main.js',
       'dist/agent/main.js',
@@ -68,6 +73,56 @@ describe('the package', () => {
     expect(files).toContain('dist/dashboards/page/index.html');
     expect(files).toContain('LICENSE');
     expect(files.filter((path) => path.startsWith('dist/test/'))).toEqual([]);
+  });
+
+  it('has what its pages refer to: every relative link of every page resolves inside it', {
+    timeout: 120_000,
+  }, () => {
+    const files = packed();
+    const has = (path: string) => files.some((file) => file === path || file.startsWith(`${path}/`));
+    const pages = files.filter((path) => path.endsWith('.md'));
+    expect(pages).toEqual(
+      expect.arrayContaining([
+        'README.md',
+        'CHANGELOG.md',
+        'agent/REFERENCE.md',
+        'agent/docs/http.md',
+        'server/API.md',
+        'server/OPERATIONS.md',
+        'server/config/REFERENCE.md',
+      ]),
+    );
+    const dead = pages.flatMap((page) => {
+      const text = readFileSync(join(root, page), 'utf8');
+      const links = [...text.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)/g)].map((match) => match[1]!);
+      return links
+        .filter((link) => !has(posix.join(posix.dirname(page), link)))
+        .map((link) => `${page}: ${link}`);
+    });
+    expect(dead).toEqual([]);
+  });
+
+  it('has the files that an operator is told to install', { timeout: 120_000 }, () => {
+    const files = packed();
+    for (const wanted of [
+      'agent/kubernetes/sidecar.yaml',
+      'agent/systemd/agent.yaml',
+      'agent/systemd/roomwatch-agent.service',
+      'alerts/prometheus/month.rules.yml',
+      'alerts/prometheus/watcher.rules.yml',
+      'dashboards/generated/month.json',
+      'dashboards/generated/health.json',
+      'dashboards/generated/fleet.json',
+      'dashboards/kubernetes/daemon.yaml',
+      'dashboards/provisioning/dashboards/roomwatch.yaml',
+      'dashboards/provisioning/datasources/roomwatch.yaml',
+      'server/systemd/roomwatch.service',
+      'server/systemd/roomwatch.yaml',
+    ]) {
+      expect(files).toContain(wanted);
+    }
+    // Nothing of a checkout that a package cannot use.
+    expect(files.filter((path) => /^(test|scripts)\/|(?<!\.d)\.ts$/.test(path))).toEqual([]);
   });
 
   it('gives pages the beacon as roomwatch/browser: one script, and types for a strict compiler', () => {
