@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { quote } from '../../sla/text.ts';
 import type { Clock } from '../clock.ts';
@@ -11,6 +11,7 @@ import { Bodies } from './body.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { HttpFaults, nameOf } from './http-faults.ts';
 import { LINE_BYTES, TOO_LONG } from './line-splitter.ts';
+import { listen } from './listen.ts';
 import { readRecords } from './records.ts';
 import { readClockGapMs } from './sent-at.ts';
 import { type TakenEach, takeEach } from './take-each.ts';
@@ -315,11 +316,10 @@ function endUnreadable(error: Error, socket: Duplex, { faults, answering, ended 
     socket.destroy();
     return;
   }
-  // Whoever waits for a body that is cut off says so itself.
-  const isTold = failure.code === 'BODY_CUT_OFF';
-  if (!isTold) {
+  const { bytesRead, remoteAddress } = socket as Socket;
+  // Whoever waits for a body that is cut off says so itself, and browsers open connections that they may never use.
+  if (failure.code !== 'BODY_CUT_OFF' && bytesRead > 0) {
     ended.add(socket);
-    const { remoteAddress } = socket as Duplex & { readonly remoteAddress?: string };
     faults.request(failure, `a connection from ${remoteAddress ?? 'somewhere'}`);
   }
   answerUnreadable(socket, failure);
@@ -345,26 +345,3 @@ function send(response: ServerResponse, status: number, body: object): void {
   });
   response.end(text);
 }
-
-async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const fail = (cause: NodeJS.ErrnoException) => {
-      const { code = '' } = cause;
-      // The option is named, wherever the address came from: it wins over the file.
-      const advice = LISTEN_ADVICE[code] ?? 'it cannot be listened on; give --listen another address';
-      reject(new Error(`${host}:${port}: ${advice} (${code})`, { cause }));
-    };
-    server.once('error', fail);
-    server.listen(port, host, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
-}
-
-const LISTEN_ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use, maybe by another agent; stop that one, or give --listen another port',
-  EACCES: 'the port is not for this user; give --listen one from 1024 up',
-  EADDRNOTAVAIL: 'this machine does not have the address; give --listen one that it has',
-  ENOTFOUND: 'there is no host of that name; correct --listen',
-};

@@ -368,7 +368,9 @@ describe('what is refused', () => {
     slow.socket.write(head(1_000) + OK);
     const cutOff = open(intake.port);
     cutOff.socket.end(head(1_000) + OK);
-    await Promise.all([large, noise, slow, cutOff].map(({ closed }) => closed));
+    const unused = open(intake.port);
+    await Promise.all([large, noise, slow, cutOff, unused].map(({ closed }) => closed));
+    expect(statuses(unused.text())).toEqual([408]);
     const codes = ['HEADERS_TOO_LARGE', 'REQUEST_MALFORMED', 'REQUEST_TIMEOUT', 'BODY_CUT_OFF'];
     await waitFor('all to be counted', () => codes.every((code) => refused(code) === 1));
     for (const [index, { text }] of [large, noise, slow, cutOff].entries()) {
