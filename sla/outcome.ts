@@ -153,7 +153,7 @@ export function parseOutcome(record: unknown, defaults: OutcomeDefaults): Parsed
   }
   const id = fields.id ?? undefined;
   if (id !== undefined) {
-    if (!isPlainText(id, OUTCOME_LIMITS.idCharacters) || id === '') {
+    if (!isOutcomeId(id)) {
       return invalid('id', id, 'write a text of 1 to 128 characters without control characters');
     }
     outcome.id = id;
@@ -198,6 +198,10 @@ function unitHint(at: number, bounds: { readonly minMs: number; readonly maxMs: 
   if (couldBe(at / 1_000)) return 'it looks like microseconds: divide by 1,000';
   if (couldBe(at / 1_000_000)) return 'it looks like nanoseconds: divide by 1,000,000';
   return 'write epoch milliseconds';
+}
+
+export function isOutcomeId(value: unknown): value is string {
+  return isPlainText(value, OUTCOME_LIMITS.idCharacters) && value !== '';
 }
 
 function isInteger(value: unknown): value is number {

@@ -1,6 +1,7 @@
 import type { Cell } from '../../protocol/frame.ts';
 import type { CauseLookup } from '../../sla/causes.ts';
 import { MINUTE_MS } from '../../sla/facts.ts';
+import { parseInstant } from '../../sla/instant.ts';
 import { OUTCOME_LIMITS, parseOutcome } from '../../sla/outcome.ts';
 import { type OutcomeLabels, outcomeLabels } from '../labels.ts';
 import { Tally } from '../tally.ts';
@@ -45,7 +46,7 @@ const APPS_MAX = 256;
  * Folds outcomes into cells as they are reported, at a tenth of a microsecond each: no record is copied, parsed or
  * kept. That is possible because labels repeat. A combination is validated and given its cause once, by the full
  * parser, and is found again by its raw values; time, count and duration are checked each time. Whatever else there
- * is about a record (an id, a time as text, a fault) is left to the full way.
+ * is about a record (an id, a fault) is left to the full way.
  */
 export class Fold {
   readonly #lookup: CauseLookup;
@@ -94,15 +95,25 @@ export class Fold {
    * @returns false when it must go the full way
    */
   add(fields: ReportedFields, nowMs: number): boolean {
-    if (fields.id !== undefined && fields.id !== null) return false;
-    const startedAtMs = fields.at ?? nowMs;
-    if (typeof startedAtMs !== 'number' || !isInstant(startedAtMs)) return false;
-    const count = fields.count ?? 1;
-    if (typeof count !== 'number' || !isCount(count)) return false;
-    const { durationMs } = fields;
-    if (durationMs !== undefined && durationMs !== null && !isDuration(durationMs)) return false;
+    if ((fields.id ?? null) !== null || !isMeasured(fields)) return false;
+    const startedAtMs = startOf(fields.at, nowMs);
+    if (Number.isNaN(startedAtMs)) return false;
     const series = this.seriesOf(fields);
-    return series !== undefined && this.#count(series, startedAtMs, count);
+    return series !== undefined && this.#count(series, startedAtMs, (fields.count as number | null) ?? 1);
+  }
+
+  /**
+   * Reads an outcome without counting it, whatever its id.
+   * @returns undefined when it must go the full way
+   */
+  read(
+    fields: ReportedFields,
+    nowMs: number,
+  ): { readonly labels: OutcomeLabels; readonly at: number; readonly count: number } | undefined {
+    if (!isMeasured(fields)) return undefined;
+    const at = startOf(fields.at, nowMs);
+    const series = Number.isNaN(at) ? undefined : this.seriesOf(fields);
+    return series && { labels: series.labels, at, count: (fields.count as number | null) ?? 1 };
   }
 
   /**
@@ -228,12 +239,20 @@ function child<T>(branch: Branch<Branch<T>>, key: unknown): Branch<T> {
   return found;
 }
 
-function isInstant(ms: number): boolean {
-  return Number.isInteger(ms) && ms >= OUTCOME_LIMITS.minMs && ms < OUTCOME_LIMITS.maxMs;
+/** @returns NaN for what is no time, or one out of bounds */
+function startOf(at: unknown, nowMs: number): number {
+  const ms = typeof at === 'string' ? parseInstant(at) : (at ?? nowMs);
+  const isInstant = typeof ms === 'number' && Number.isInteger(ms);
+  return isInstant && ms >= OUTCOME_LIMITS.minMs && ms < OUTCOME_LIMITS.maxMs ? ms : Number.NaN;
 }
 
-function isCount(count: number): boolean {
-  return Number.isInteger(count) && count >= 1 && count <= OUTCOME_LIMITS.count;
+/** Whether count and duration are as they may be. */
+function isMeasured({ count, durationMs }: ReportedFields): boolean {
+  return isCount(count ?? 1) && isDuration(durationMs ?? 0);
+}
+
+function isCount(count: unknown): boolean {
+  return Number.isInteger(count) && (count as number) >= 1 && (count as number) <= OUTCOME_LIMITS.count;
 }
 
 function isDuration(durationMs: unknown): boolean {

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** What a plain line says, one object for all of them: valid until the next line is read. */
 export interface PlainOutcome {
   readonly service: string | undefined;
-  readonly at: number;
+  readonly at: number | undefined;
   readonly result: 'ok' | 'failed';
   readonly platform: string;
   readonly region: string;
@@ -50,7 +50,7 @@ export class PlainLines {
   readonly #texts = new LabelTexts(this.#buffer, this.#view);
   readonly #outcome: { -readonly [K in keyof PlainOutcome]: PlainOutcome[K] } = {
     service: undefined,
-    at: 0,
+    at: undefined,
     result: 'ok',
     platform: '',
     region: '',
@@ -128,7 +128,7 @@ export class PlainLines {
     const line = this.#reader;
     const outcome = this.#outcome;
     outcome.service = line.has(FIELD.service) ? this.#text(FIELD.service) : undefined;
-    outcome.at = line.startedAtMs;
+    outcome.at = line.has(FIELD.at) ? line.startedAtMs : undefined;
     outcome.result = line.isFailed ? 'failed' : 'ok';
     outcome.platform = line.has(FIELD.platform) ? this.#text(FIELD.platform) : '';
     outcome.region = line.has(FIELD.region) ? this.#text(FIELD.region) : '';

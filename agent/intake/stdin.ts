@@ -58,7 +58,7 @@ export async function readOutcomeStream(
   options: StreamIntakeOptions,
 ): Promise<StreamResult> {
   const faults = new FaultLog(options.log, () => options.clock.monotonicMs());
-  const reader = new StreamReader(options.receiver);
+  const reader = new StreamReader(options.receiver, () => options.clock.nowMs());
   let rejected = 0;
   let linesTaken = 0;
   const underWay: Promise<number>[] = [];

@@ -1,8 +1,10 @@
 import type { Cell } from '../../protocol/frame.ts';
-import type { IdHash } from '../../sla/lines/id-hash.ts';
+import { IdHash } from '../../sla/lines/id-hash.ts';
+import { isOutcomeId } from '../../sla/outcome.ts';
+import type { OutcomeLabels } from '../labels.ts';
 import type { Receiver } from '../receiver.ts';
 import { HashedOutcomes } from '../spool/hashed-outcomes.ts';
-import type { Fold } from './fold.ts';
+import type { Fold, ReportedFields } from './fold.ts';
 import { type LineSink, PlainLines, type PlainOutcome } from './plain-lines.ts';
 
 /** A line that is read in full when it is taken. */
@@ -38,6 +40,8 @@ export interface Portion {
 /** Gathers what is read from a stream until it is taken: most lines as a count in a cell. */
 export class StreamReader implements LineSink {
   readonly #fold: Fold;
+  readonly #nowMs: () => number;
+  readonly #idHash = new IdHash();
   readonly #lines = new PlainLines(this);
   /** In the order of the lines, so that of two with one id the first counts. */
   #items: Portion['items'][number][] = [];
@@ -46,8 +50,10 @@ export class StreamReader implements LineSink {
   readonly #spare: HashedOutcomes[] = [];
   #takenLines = 0;
 
-  constructor(receiver: Receiver) {
+  /** @param nowMs  for outcomes without a time */
+  constructor(receiver: Receiver, nowMs: () => number) {
     this.#fold = receiver.newFold();
+    this.#nowMs = nowMs;
   }
 
   /** Lines read since the last `take`. */
@@ -93,22 +99,49 @@ export class StreamReader implements LineSink {
   }
 
   plain(outcome: PlainOutcome, id: IdHash | undefined): boolean {
-    if (id === undefined) return this.#fold.add(outcome, outcome.at);
+    const at = outcome.at ?? this.#nowMs();
+    if (id === undefined) return this.#fold.add(outcome, at);
     const series = this.#fold.seriesOf(outcome);
     if (series === undefined) return false;
-    this.#hashed.add(series.labels, outcome, id);
+    this.#addHashed(series.labels, { at, count: outcome.count }, id);
+    return true;
+  }
+
+  other(text: string | undefined, number: number): void {
+    if (text?.trim() === '' || (text !== undefined && this.#isRead(text))) return;
+    this.#run = undefined;
+    this.#items.push({ kind: 'line', text, number });
+  }
+
+  /** Reads a line that only JSON.parse can; what has a fault is read once more where it is refused. */
+  #isRead(text: string): boolean {
+    const record = objectOf(text);
+    if (record === undefined) return false;
+    const { id } = record;
+    if (id === undefined || id === null) return this.#fold.add(record, this.#nowMs());
+    const read = isOutcomeId(id) ? this.#fold.read(record, this.#nowMs()) : undefined;
+    if (read === undefined) return false;
+    this.#idHash.ofText(id as string);
+    this.#addHashed(read.labels, read, this.#idHash);
+    return true;
+  }
+
+  #addHashed(labels: OutcomeLabels, measures: { at: number; count: number }, id: IdHash): void {
+    this.#hashed.add(labels, measures, id);
     const { length } = this.#hashed;
     if (this.#run) this.#run.to = length;
     else {
       this.#run = { kind: 'hashed', from: length - 1, to: length };
       this.#items.push(this.#run);
     }
-    return true;
   }
+}
 
-  other(text: string | undefined, number: number): void {
-    if (text?.trim() === '') return;
-    this.#run = undefined;
-    this.#items.push({ kind: 'line', text, number });
+function objectOf(text: string): ReportedFields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }

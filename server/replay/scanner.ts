@@ -133,6 +133,7 @@ export class Scanner {
   #takePlain(): boolean {
     const line = this.#reader;
     const { starts, ends } = line;
+    if (!line.has(FIELD.at)) return false;
     if (line.has(FIELD.service) && !this.#isService(starts[FIELD.service]!, ends[FIELD.service]!)) {
       const name = this.#buffer.toString('latin1', starts[FIELD.service], ends[FIELD.service]);
       if (!SERVICE_PATTERN.test(name)) return false;

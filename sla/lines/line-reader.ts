@@ -3,11 +3,12 @@ import { OUTCOME_LIMITS } from '../outcome.ts';
 import { ABSENT, isWordAt, labelEnd, plainEnd, wordOf } from './byte-text.ts';
 import { IdHash } from './id-hash.ts';
 import { InstantReader } from './instant-reader.ts';
+import { fractionEnd, valueEnd } from './json-value.ts';
 
 /**
  * The answer to a line that leaves a doubt. The reader knows the documented fields in any order, each at most
  * once, printable ASCII without escapes, plain integers, at most one space after a comma or a colon; other
- * fields it passes over if their value is no list or object. The caller parses any other line in full, so the
+ * fields it passes over, whatever their value. The caller parses any other line in full, so the
  * reader may be narrow; but what it accepts must mean exactly what the full parser says it means, and the fuzz
  * test holds it to that.
  */
@@ -16,7 +17,7 @@ export const UNUSUAL = ABSENT;
 const [SPACE, QUOTE, COMMA, COLON, MINUS, ZERO, OPEN, CLOSE] = [
   0x20, 0x22, 0x2c, 0x3a, 0x2d, 0x30, 0x7b, 0x7d,
 ] as const;
-const [CR, LF, LAST_ASCII] = [0x0d, 0x0a, 0x7f] as const;
+const [CR, LF] = [0x0d, 0x0a] as const;
 
 /** More digits than this are left to the full parser; any integer up to here is exact in a double. */
 const INTEGER_DIGITS = 15;
@@ -39,7 +40,7 @@ export const FIELD = {
 const NO_FIELD = 12;
 
 /** How a field's value is read. */
-const [LABEL, INTEGER, INSTANT, RESULT, CAUSE, ID] = [0, 1, 2, 3, 4, 5] as const;
+const [LABEL, INTEGER, INSTANT, RESULT, CAUSE, ID, DURATION] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 /** Of each field, by its number: its key with quotation mark and colon, and the bounds of its value. */
 const NAMES = Object.keys(FIELD);
@@ -63,23 +64,22 @@ const KINDS = Uint8Array.of(
   CAUSE,
   INTEGER,
   ID,
-  INTEGER,
+  DURATION,
 );
 const { labelCharacters, idCharacters, count: mostOutcomes, minMs, maxMs } = OUTCOME_LIMITS;
 const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number;
 /** Bounds of each integer, by its field. */
 const LEAST = Float64Array.of(0, 0, 0, 0, 0, 0, MIN_SAFE_INTEGER, MIN_SAFE_INTEGER, 0, 1, 0, 0);
 const MOST = Float64Array.from(NAMES, (name) => (name === 'count' ? mostOutcomes : MAX_SAFE_INTEGER));
-const REQUIRED = (1 << FIELD.at) | (1 << FIELD.result);
 
 const OK = wordOf('"ok"');
 const FAILED = wordOf('"failed"');
 const CAUSE_WORDS = CAUSES.map((cause) => wordOf(`"${cause}"`));
-const [TRUE, FALSE, NULL] = [wordOf('true'), wordOf('false'), wordOf('null')];
 
 /** Reads one outcome line at byte level, without a string or an object being made for it. */
 export class LineReader {
   // What the last line said; valid after `read` returned a position, until it is called again.
+  /** Only when the line has a time. */
   startedAtMs = 0;
   isFailed = false;
   /** Index into CAUSES; only when the line has a cause. */
@@ -147,7 +147,7 @@ export class LineReader {
         if (view.getUint8(at) === SPACE) at += 1;
         continue;
       }
-      if (next !== CLOSE || (seen & REQUIRED) !== REQUIRED) return UNUSUAL;
+      if (next !== CLOSE || (seen & (1 << FIELD.result)) === 0) return UNUSUAL;
       this.#seen = seen;
       if (view.getUint8(at) === CR) at += 1;
       return view.getUint8(at) === LF ? at + 1 : UNUSUAL;
@@ -172,6 +172,10 @@ export class LineReader {
       return value >= LEAST[field]! && value <= MOST[field]! ? end : UNUSUAL;
     }
     if (kind === INSTANT) return this.#readInstant(at);
+    if (kind === DURATION) {
+      const end = this.#readInteger(at);
+      return end === UNUSUAL || this.#integer < 0 ? UNUSUAL : fractionEnd(view, end);
+    }
     if (kind === RESULT) {
       this.isFailed = !isWordAt(view, at, OK);
       if (!this.isFailed) return at + OK.length;
@@ -224,20 +228,12 @@ export class LineReader {
     return at;
   }
 
-  /** From a key that means nothing here to behind its value: a string, an integer or a literal. */
+  /** From a key that means nothing here to behind its value. */
   #skipField(start: number): number {
     const view = this.#view;
     const at = plainEnd(view, start);
     if (view.getUint8(at) !== QUOTE || view.getUint8(at + 1) !== COLON) return UNUSUAL;
-    const value = view.getUint8(at + 2) === SPACE ? at + 3 : at + 2;
-    if (view.getUint8(value) === QUOTE) {
-      let end = plainEnd(view, value + 1);
-      // Nobody reads this text, so that it need not even be sound UTF-8.
-      while (view.getUint8(end) > LAST_ASCII) end = plainEnd(view, end + 1);
-      return view.getUint8(end) === QUOTE ? end + 1 : UNUSUAL;
-    }
-    if (isWordAt(view, value, TRUE) || isWordAt(view, value, NULL)) return value + TRUE.length;
-    return isWordAt(view, value, FALSE) ? value + FALSE.length : this.#readInteger(value);
+    return valueEnd(view, view.getUint8(at + 2) === SPACE ? at + 3 : at + 2);
   }
 }
 

@@ -41,6 +41,23 @@ const KINDS: readonly { readonly name: string; readonly write: (random: Random, 
     },
   },
   {
+    name: 'without a time',
+    write: (random, n) => {
+      const { at: _, ...rest } = outcome(random, n);
+      return JSON.stringify(rest);
+    },
+  },
+  {
+    name: 'among other fields',
+    write: (random, n) =>
+      JSON.stringify({ ...outcome(random, n), user: { id: n, agent: 'a "quoted" one' }, tags: ['x', 'y'] }),
+  },
+  {
+    // Only JSON.parse reads these.
+    name: 'label not ASCII',
+    write: (random, n) => JSON.stringify({ ...outcome(random, n), region: 'zürich' }),
+  },
+  {
     // Another file for each cycle, or every line after the first one's would be a repeat.
     name: 'canonical, with ids',
     write: (random, n) =>
