@@ -1,84 +1,29 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { copyFile, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/app.ts';
 import { freePort } from '../support/free-port.ts';
 import { startProgram } from '../support/program.ts';
 import { seededRandom } from '../support/random.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { type Peer, startPeer } from './peer.ts';
-import { temporaryFolder } from './spool/spool-folder.ts';
+import { FollowRig, line } from './follow-rig.ts';
 
-let folder: string;
-let spool: string;
+let rig: FollowRig;
 let path: string;
-let peer: Peer;
-let agent: RunningAgent | undefined;
-let skewMs: number;
 
 beforeEach(async () => {
-  // On a disk: file systems in memory do not give a new file the inode of a deleted one.
-  folder = await mkdtemp(join(tmpdir(), 'roomwatch-follow-'));
-  path = join(folder, 'entries.log');
-  // A folder that was made in this very moment does not tell whether births are kept.
-  await sleep(20);
-  writeFileSync(join(folder, 'other'), '');
-  spool = await temporaryFolder();
-  peer = await startPeer();
-  skewMs = 0;
+  rig = await FollowRig.open();
+  path = rig.path;
 });
 
-afterEach(async () => {
-  await stop(0);
-  await peer.stop();
-  for (const one of [folder, spool]) await rm(one, { recursive: true, force: true });
-});
+afterEach(() => rig.close());
 
-async function start(options: Partial<AgentOptions> = {}): Promise<void> {
-  agent = await startAgent({
-    server: peer.url,
-    token: async () => 'token',
-    spoolDirectory: join(spool, 'spool'),
-    services: ['acme'],
-    follow: [path],
-    // Waiting for a file to rest is by this clock, so that a test need not.
-    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skewMs },
-    ...options,
-  });
-}
-
-async function stop(flushMs = 1_000): Promise<void> {
-  await agent?.stop(flushMs);
-  agent = undefined;
-}
-
-/** One line that counts 10^digit: a sum tells which lines were counted, and how often. */
-function line(digit: number): string {
-  return `${JSON.stringify({ result: 'ok', count: 10 ** digit })}\n`;
-}
-
-async function counted(sum: number): Promise<void> {
-  // The connection has the same clock, and ends when it hears nothing for half a minute of it.
-  const mostSkewMs = skewMs + 24_000;
-  await waitFor(
-    `${sum} outcomes`,
-    async () => {
-      // What rests has rested long enough.
-      skewMs = Math.min(skewMs + 3_000, mostSkewMs);
-      await agent!.spool.seal();
-      await agent!.flush(1_000);
-      const { ok } = peer.totals();
-      if (ok !== sum) throw new Error(`counted ${ok}`);
-      return true;
-    },
-    { withinMs: 15_000 },
-  );
-}
+const start = (options?: Parameters<FollowRig['start']>[0]) => rig.start(options);
+const stop = (flushMs?: number) => rig.stop(flushMs);
+const counted = (sum: number) => rig.counted(sum);
 
 /** GNU gzip, as logrotate calls it: the new file gets the old one's time. */
 function gzip(file: string): void {
@@ -105,7 +50,7 @@ function rotate(write: string, { delaysCompression = false } = {}): void {
   if (!delaysCompression) gzip(`${path}.1`);
 }
 
-const skipped = () => agent!.metrics.total('followedFilesSkipped');
+const skipped = () => rig.agent.metrics.total('followedFilesSkipped');
 
 describe('a followed file that was rotated and compressed while the agent was down', () => {
   it('is gone on with where it was left, in the compressed file and then in the new one', async () => {
@@ -173,9 +118,9 @@ describe('a followed file that was rotated and compressed while the agent was do
     await counted(1);
     await stop();
     appendFileSync(path, line(1));
-    renameSync(path, join(folder, 'entries.1.log'));
-    gzip(join(folder, 'entries.1.log'));
-    writeFileSync(join(folder, 'entries-2.log'), line(5));
+    renameSync(path, join(rig.folder, 'entries.1.log'));
+    gzip(join(rig.folder, 'entries.1.log'));
+    writeFileSync(join(rig.folder, 'entries-2.log'), line(5));
     writeFileSync(path, line(2));
     await start();
     await counted(111);
@@ -241,7 +186,7 @@ describe('a followed file that is rotated and compressed again and again while i
       for (let part = 0; part < 3; part++) {
         appendFileSync(path, written());
         // The agent reads on, at times for longer than a file has to rest.
-        if (i % 3 > 0) skewMs += 1_000;
+        if (i % 3 > 0) rig.skewMs += 1_000;
         await sleep(5);
       }
       renameSync(path, dated(i));
@@ -305,7 +250,7 @@ describe('a compressed file', () => {
   async function letRest(): Promise<void> {
     for (let poll = 0; poll < 3; poll++) {
       await sleep(300);
-      skewMs += 1_500;
+      rig.skewMs += 1_500;
     }
   }
 
@@ -319,7 +264,7 @@ describe('a compressed file', () => {
     await startedAndWaiting();
     writeFileSync(`${path}.1.gz`, packed.subarray(0, packed.length - 12));
     await letRest();
-    expect(agent!.metrics.total('outcomesAccepted')).toBe(0);
+    expect(rig.agent.metrics.total('outcomesAccepted')).toBe(0);
     appendFileSync(`${path}.1.gz`, packed.subarray(packed.length - 12));
     await counted(111);
     expect(skipped()).toBe(0);
@@ -351,7 +296,7 @@ describe('a compressed file', () => {
     await start();
     await counted(101_111);
     expect(skipped()).toBe(1);
-    expect(agent!.metrics.render()).toContain('followed_files_skipped_total{reason="cut-off"} 1\n');
+    expect(rig.agent.metrics.render()).toContain('followed_files_skipped_total{reason="cut-off"} 1\n');
   });
 
   it('that fails its checksum is skipped as a whole and counted, and nothing else is lost', async () => {
@@ -368,7 +313,7 @@ describe('a compressed file', () => {
     writeFileSync(path, line(4));
     await start();
     await counted(10_111);
-    expect(agent!.metrics.render()).toContain('followed_files_skipped_total{reason="broken"} 1\n');
+    expect(rig.agent.metrics.render()).toContain('followed_files_skipped_total{reason="broken"} 1\n');
   });
 
   it('that is broken before the line that was read last is skipped, and what came after it is read', async () => {
@@ -414,7 +359,7 @@ describe('a compressed file', () => {
       await start({ log });
       await counted(1_011);
       expect(told).toEqual([{ file: `${path}.1.${kind}`, reason: 'compression' }]);
-      expect(agent!.metrics.render()).toContain('followed_files_skipped_total{reason="compression"} 1\n');
+      expect(rig.agent.metrics.render()).toContain('followed_files_skipped_total{reason="compression"} 1\n');
     },
   );
 });
@@ -431,16 +376,16 @@ describe('an agent that is killed while it reads compressed files', () => {
     const port = await freePort();
     const args = [
       '--server',
-      peer.url,
+      rig.peer.url,
       '--service',
       'acme',
       '--follow',
       path,
       '--spool',
-      join(spool, 'spool'),
+      join(rig.spool, 'spool'),
     ];
     args.push('--listen', `127.0.0.1:${port}`);
-    const launch = () => startProgram('agent', args, { cwd: folder, env: { ROOMWATCH_TOKEN: 'token' } });
+    const launch = () => startProgram('agent', args, { cwd: rig.folder, env: { ROOMWATCH_TOKEN: 'token' } });
     /** Waits for so many lines of this process and no longer; @returns how many it had read by then */
     const readLines = (lines: number) =>
       waitFor(
@@ -461,7 +406,7 @@ describe('an agent that is killed while it reads compressed files', () => {
     await writeFile(path, text(0));
     let program = launch();
     // Only what is durable is known to the next process.
-    await waitFor('the first lines', () => peer.totals().ok > 0, { withinMs: 20_000 });
+    await waitFor('the first lines', () => rig.peer.totals().ok > 0, { withinMs: 20_000 });
     await program.kill('SIGKILL');
     rotate(text(1));
     rotate(text(2));
@@ -475,12 +420,12 @@ describe('an agent that is killed while it reads compressed files', () => {
         await program.kill('SIGKILL');
       }
       program = launch();
-      await waitFor('all lines', () => peer.totals().ok >= 3 * LINES, { withinMs: 30_000 });
+      await waitFor('all lines', () => rig.peer.totals().ok >= 3 * LINES, { withinMs: 30_000 });
       await program.kill('SIGTERM');
     } finally {
       await program.kill('SIGKILL');
     }
-    expect(peer.totals()).toEqual({ ok: 3 * LINES, failed: 0, lost: 0 });
+    expect(rig.peer.totals()).toEqual({ ok: 3 * LINES, failed: 0, lost: 0 });
     expect(crashes).toBeGreaterThan(1);
   });
 });

@@ -7,92 +7,35 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RunningAgent, startAgent } from '../../agent/app.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { type Peer, startPeer } from './peer.ts';
-import { temporaryFolder } from './spool/spool-folder.ts';
+import { FollowRig, line } from './follow-rig.ts';
 
-let folder: string;
-let spool: string;
+let rig: FollowRig;
 let path: string;
-let peer: Peer;
-let agent: RunningAgent | undefined;
-let skewMs: number;
-let told: string[];
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'roomwatch-replaced-'));
-  path = join(folder, 'entries.log');
-  // A folder that was made in this very moment does not tell whether births are kept.
-  await sleep(20);
-  writeFileSync(join(folder, 'other'), '');
-  spool = await temporaryFolder();
-  peer = await startPeer();
-  skewMs = 0;
-  told = [];
+  rig = await FollowRig.open();
+  path = rig.path;
 });
 
-afterEach(async () => {
-  await stop();
-  await peer.stop();
-  for (const one of [folder, spool]) await rm(one, { recursive: true, force: true });
-});
+afterEach(() => rig.close());
 
-async function start(): Promise<void> {
-  const tell = (...[, message]: readonly unknown[]) => void told.push(String(message));
-  agent = await startAgent({
-    server: peer.url,
-    token: async () => 'token',
-    spoolDirectory: join(spool, 'spool'),
-    services: ['acme'],
-    follow: [path],
-    // Waiting for a file to rest is by this clock, so that a test need not.
-    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skewMs },
-    log: { debug: tell, info: tell, warn: tell, error: tell },
-  });
-}
-
-async function stop(): Promise<void> {
-  await agent?.stop(1_000);
-  agent = undefined;
-}
-
-/** One line that counts 10^digit: a sum tells which lines were counted, and how often. */
-function line(digit: number): string {
-  return `${JSON.stringify({ result: 'ok', count: 10 ** digit })}\n`;
-}
+const start = (options?: Parameters<FollowRig['start']>[0]) => rig.start(options);
+const stop = (flushMs?: number) => rig.stop(flushMs);
+const counted = (sum: number) => rig.counted(sum);
 
 /** Lines that tell nothing of when they were written. */
 const alike = (lines: number) => line(0).repeat(lines);
 
-async function counted(sum: number): Promise<void> {
-  // The connection has the same clock, and ends when it hears nothing for half a minute of it.
-  const mostSkewMs = skewMs + 24_000;
-  await waitFor(
-    `${sum} outcomes`,
-    async () => {
-      // What rests has rested long enough.
-      skewMs = Math.min(skewMs + 3_000, mostSkewMs);
-      await agent!.spool.seal();
-      await agent!.flush(1_000);
-      const { ok } = peer.totals();
-      if (ok !== sum) throw new Error(`counted ${ok}`);
-      return true;
-    },
-    { withinMs: 8_000 },
-  );
-}
-
 async function toldOf(part: string): Promise<void> {
   await waitFor(part, () => {
-    skewMs += 100;
-    return told.some((one) => one.includes(part));
+    rig.skewMs += 100;
+    return rig.told.some((one) => one.includes(part));
   });
 }
 
@@ -134,7 +77,7 @@ describe('a followed file that was replaced by a copy of itself', () => {
     appendFileSync(path, line(2));
     await start();
     await counted(111);
-    expect(told.filter((one) => one.includes('gone;'))).toEqual([]);
+    expect(rig.told.filter((one) => one.includes('gone;'))).toEqual([]);
   });
 
   it('together with its predecessors is gone on with where it was left, also if all their lines are alike', async () => {
@@ -167,7 +110,7 @@ describe('a new file that begins like the followed one by chance', () => {
     await start();
     await counted(3);
     await stop();
-    renameSync(path, join(folder, 'set-aside'));
+    renameSync(path, join(rig.folder, 'set-aside'));
     await sleep(20);
     writeFileSync(path, alike(5));
     await start();
@@ -200,7 +143,7 @@ describe('a new file that begins like the followed one by chance', () => {
     writeFileSync(path, alike(5));
     await start();
     await toldOf('going on in a rotated file');
-    await waitFor('the rotated file to be read', () => agent!.metrics.total('outcomesAccepted') >= 1);
+    await waitFor('the rotated file to be read', () => rig.agent.metrics.total('outcomesAccepted') >= 1);
     // It goes while the agent waits for more of it.
     await rm(`${path}.1`);
     await counted(9);
