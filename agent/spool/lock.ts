@@ -9,11 +9,11 @@ import { isErrno } from './disk.ts';
 /** A holder that cannot be looked up is dead when it has not touched its lock for so long. */
 const STALE_MS = {
   /** In another PID namespace of this machine, as a container that was killed and made anew: one clock, one disk. */
-  elsewhereHere: 30_000,
+  elsewhereHere: 10_000,
   /** On another machine, whose disk may be slow and whose clock may be off. */
   otherMachine: 60_000,
 } as const;
-const TOUCH_MS = 10_000;
+const TOUCH_MS = 2_500;
 const LOOK_EVERY_MS = 250;
 /** Contenders look at each other so often, and for so long, while one of them takes the lock: a few milliseconds. */
 const CONTEND_EVERY_MS = 5;
@@ -185,6 +185,7 @@ async function lifeOf(holder: Holder, path: string): Promise<'alive' | 'dead' | 
   }
   const startedAt = startOf(holder.pid);
   if (startedAt !== undefined) return startedAt === holder.startedAt ? 'alive' : 'dead';
+  if (own.startedAt !== '') return 'dead';
   // No /proc on this system: ask for the process itself.
   try {
     process.kill(holder.pid, 0);
@@ -201,10 +202,12 @@ async function touchedAtMs(path: string): Promise<number> {
 /** When a process started, in the kernel's ticks since boot, with the boot's id; undefined when it is gone. */
 function startOf(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    // The name in parentheses may hold spaces; start time is the twentieth field after it.
-    return `${boot} ${fields.slice(fields.lastIndexOf(')') + 2).split(' ')[19]}`;
+    // The name in parentheses may hold spaces; the state is the first field after it, and the start time the twentieth.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // One that was killed and whose parent has not asked for it yet, as where a script is process 1, does nothing more.
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : `${boot} ${fields[19]}`;
   } catch {
     return undefined;
   }

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockDirectory } from '../../../agent/spool/lock.ts';
+import { waitFor } from '../../support/wait-for.ts';
 import { temporaryFolder } from './spool-folder.ts';
 
 let folder: string;
@@ -26,6 +28,14 @@ afterEach(async () => {
 const DEAD = { pid: 4_194_304, startedAt: 'never', host: hostname(), pidNamespace: '' };
 const { pidNamespace: _, ...OF_OLDER_AGENT } = DEAD;
 const ELSEWHERE = { ...DEAD, pidNamespace: 'pid:[1]' };
+
+/** As a process of this machine writes its lock. */
+function holderOf(pid: number): object {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  const pidNamespace = readlinkSync('/proc/self/ns/pid');
+  return { pid, startedAt: `${boot} ${fields[19]}`, host: hostname(), pidNamespace };
+}
 
 async function take(): Promise<void> {
   releases.push(await lockDirectory(folder));
@@ -100,7 +110,7 @@ describe('the lock of a spool', () => {
   });
 
   it('of another PID namespace is not taken from a process that touches it: its number means another there', async () => {
-    await writeLock(ELSEWHERE, 10_000);
+    await writeLock(ELSEWHERE, 3_000);
     const touching = setInterval(() => {
       const now = new Date();
       void utimes(lock, now, now);
@@ -117,11 +127,29 @@ describe('the lock of a spool', () => {
     await writeLock({ ...DEAD, host: 'another' }, 59_500);
     await take();
     await releases.pop()!();
-    // On the same kernel half the time will do.
+    // On the same kernel a sixth of the time will do.
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-    await writeLock({ ...ELSEWHERE, startedAt: `${boot} 1` }, 29_500);
+    await writeLock({ ...ELSEWHERE, startedAt: `${boot} 1` }, 9_500);
     await take();
     expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ pid: process.pid });
+  });
+
+  it('is taken over from a process that was killed and that nobody has waited for', async () => {
+    // A shell that never waits, as a container's first process may be, and its child.
+    const shell = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [printed] = (await once(shell.stdout, 'data')) as [Buffer];
+      const pid = Number(printed.toString());
+      await writeLock(holderOf(pid));
+      await expect(lockDirectory(folder)).rejects.toMatchObject({ code: 'SPOOL_LOCKED' });
+      process.kill(pid, 'SIGKILL');
+      await waitFor('the zombie', () => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+      await take();
+    } finally {
+      shell.kill('SIGKILL');
+    }
   });
 
   it('is not deleted by one that lost it', async () => {
