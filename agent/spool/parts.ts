@@ -13,6 +13,7 @@ import { Journal } from './journal.ts';
 import { SPOOL_BOUNDS, SPOOL_DEFAULTS } from './limits.ts';
 import { lockDirectory, SpoolLockedError } from './lock.ts';
 import type { Repair } from './reconcile.ts';
+import { ReportedServices } from './reported-services.ts';
 import type { Gap } from './segment-content.ts';
 import { StateFile } from './state.ts';
 
@@ -61,9 +62,7 @@ export interface Opened {
   readonly memory: IdMemory;
   readonly idLog: IdLog;
   readonly release: () => Promise<void>;
-  readonly services: Set<string>;
-  /** See SpoolState. */
-  readonly callbacksOnly: Set<string>;
+  readonly services: ReportedServices;
   readonly parts: Parts;
   readonly positions: Positions;
   /** See aside.ts. */
@@ -136,11 +135,9 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     services = [...new Set([...options.services, ...services, ...parts.state.state.services])];
     const watched = new Set(options.services);
     callbacksOnly = [...callbacksOnly, ...parts.state.state.callbacksOnly].filter((one) => !watched.has(one));
+    const reported = new ReportedServices({ services, callbacksOnly });
     // Before the identity is adopted: a crash in between finds the copy again, and says so again.
-    if (undelivered > 0) {
-      const alive = services.filter((service) => !callbacksOnly.includes(service));
-      await declareLost(undelivered, parts.batches, alive, options);
-    }
+    if (undelivered > 0) await declareLost(undelivered, parts.batches, reported.watched, options);
     await adoptIdentity(disk, directory, identity);
     const aside = join(directory, 'aside');
     await setOthersAside(disk, directory, { identity, aside });
@@ -152,8 +149,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       memory,
       idLog,
       release,
-      services: new Set(services),
-      callbacksOnly: new Set(callbacksOnly),
+      services: reported,
       parts,
       positions,
       asideBytes: await asideFolderBytes(aside),

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
-import { LIMITS } from '../../protocol/limits.ts';
 import { type CallbackMeasure, MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
 import { AckMarks } from './ack-marks.ts';
@@ -11,9 +10,8 @@ import { keepDeadLetter } from './dead-letters.ts';
 import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import type { HashedOutcomes } from './hashed-outcomes.ts';
-import { IdKeys } from './id-key.ts';
+import { IdClaims } from './id-claims.ts';
 import type { IdLog } from './id-log.ts';
-import type { IdMemory } from './id-memory.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { SpoolClosedError } from './lock.ts';
@@ -28,14 +26,11 @@ import {
 } from './parts.ts';
 import { reconcile } from './reconcile.ts';
 import { relieve } from './relief.ts';
+import type { ReportedServices } from './reported-services.ts';
 import { makeRoom, resealUnder } from './reseal.ts';
-import type { SpoolState } from './state.ts';
 
 /** Why nothing can be accepted now. */
 export type Refusal = 'closed' | 'busy' | 'full';
-/** Hashed outcomes whose ids are looked up in one go. */
-const CLAIMED_TOGETHER = 4_096;
-
 export type Acceptance = 'accepted' | 'repeated' | 'too-many-services';
 
 /**
@@ -52,16 +47,10 @@ export class Spool {
   readonly #disk: Disk;
   readonly #serial = new Serial();
   readonly #groups: GroupCommit;
-  readonly #idKeys = new IdKeys();
-  /** Of the hashed outcomes that are being taken. */
-  readonly #hashedKeys = new Int32Array(2 * CLAIMED_TOGETHER);
-  readonly #areNew = new Uint8Array(CLAIMED_TOGETHER);
-  readonly #memory: IdMemory;
+  readonly #ids: IdClaims;
   readonly #idLog: IdLog;
   readonly #release: () => Promise<void>;
-  readonly #services: Set<string>;
-  /** Those of which only callbacks came: delivered, and not said to be watched. */
-  readonly #callbacksOnly: Set<string>;
+  readonly #services: ReportedServices;
   #parts: Parts;
 
   readonly #open = new OpenBatch();
@@ -93,11 +82,10 @@ export class Spool {
     this.#options = options;
     this.#settings = opened.settings;
     this.#disk = opened.disk;
-    this.#memory = opened.memory;
+    this.#ids = new IdClaims(opened.memory, options.nowMs);
     this.#idLog = opened.idLog;
     this.#release = opened.release;
     this.#services = opened.services;
-    this.#callbacksOnly = opened.callbacksOnly;
     this.#parts = opened.parts;
     this.#positions = opened.positions;
     this.#asideBytes = opened.asideBytes;
@@ -109,7 +97,7 @@ export class Spool {
     this.#acks.add(this.#acked, options.monotonicMs());
     this.#groups = new GroupCommit(
       (group) => this.#alone(() => this.#write(group)),
-      ({ ids }) => this.#memory.forget(ids.bytes()),
+      ({ ids }) => this.#ids.forget(ids.bytes()),
     );
   }
 
@@ -131,7 +119,7 @@ export class Spool {
   }
 
   get services(): readonly string[] {
-    return [...this.#services];
+    return this.#services.known.services;
   }
 
   get lastSealed(): number {
@@ -216,9 +204,9 @@ export class Spool {
   accept(outcome: Omit<Cell, 'minute'>, startedAtMs: number, id?: string): Acceptance {
     const { service } = outcome;
     if (!this.admits(service)) return 'too-many-services';
-    this.#callbacksOnly.delete(service);
-    const key = id === undefined ? undefined : this.#idKeys.of(service, id);
-    if (key !== undefined && !this.#memory.claim(key, this.#options.nowMs())) return 'repeated';
+    this.#services.watch(service);
+    const key = id === undefined ? undefined : this.#ids.claim(service, id);
+    if (id !== undefined && key === undefined) return 'repeated';
     this.#groups.add({ ...outcome, minute: this.#minuteOf(startedAtMs) }, key, this.#clockOffsetMs);
     return 'accepted';
   }
@@ -229,43 +217,28 @@ export class Spool {
    * @returns how many outcomes were accepted and how many repeated, by their counts
    */
   acceptHashed(outcomes: HashedOutcomes, from: number, to: number): { accepted: number; repeated: number } {
-    const { labels, startedAtMs, counts, a, b } = outcomes;
-    const keys = this.#hashedKeys;
-    const isNew = this.#areNew;
     const taken = { accepted: 0, repeated: 0 };
     let last: string | undefined;
-    for (let start = from; start < to; start += CLAIMED_TOGETHER) {
-      const length = Math.min(CLAIMED_TOGETHER, to - start);
-      for (let i = 0; i < length; i += 1) {
-        const at = start + i;
-        const { service } = labels[at]!;
-        if (service !== last) this.#callbacksOnly.delete(service);
-        last = service;
-        const { high, low } = this.#idKeys.ofHash(service, a[at]!, b[at]!);
-        keys[2 * i] = high;
-        keys[2 * i + 1] = low;
+    this.#ids.claimAll(outcomes, { from, to }, (index, key) => {
+      const labels = outcomes.labels[index]!;
+      const n = outcomes.counts[index]!;
+      if (labels.service !== last) this.#services.watch(labels.service);
+      last = labels.service;
+      if (key === undefined) {
+        taken.repeated += n;
+        return;
       }
-      this.#memory.claimAll(keys, length, { nowMs: this.#options.nowMs(), isNew });
-      for (let i = 0; i < length; i += 1) {
-        const at = start + i;
-        const n = counts[at]!;
-        if (isNew[i] === 0) {
-          taken.repeated += n;
-          continue;
-        }
-        taken.accepted += n;
-        const minute = this.#minuteOf(startedAtMs[at]!);
-        const key = { high: keys[2 * i]!, low: keys[2 * i + 1]! };
-        this.#groups.addSeries({ labels: labels[at]!, minute, n }, key, this.#clockOffsetMs);
-      }
-    }
+      taken.accepted += n;
+      const minute = this.#minuteOf(outcomes.startedAtMs[index]!);
+      this.#groups.addSeries({ labels, minute, n }, key, this.#clockOffsetMs);
+    });
     return taken;
   }
 
   /** Takes outcomes without ids that were folded under a clock correction, which need not be the present one. */
   acceptCell(cell: Cell, clockOffsetMs: number | null): Acceptance {
     if (!this.admits(cell.service)) return 'too-many-services';
-    this.#callbacksOnly.delete(cell.service);
+    this.#services.watch(cell.service);
     this.#groups.add(cell, undefined, clockOffsetMs);
     return 'accepted';
   }
@@ -281,11 +254,11 @@ export class Spool {
     readonly id: string;
   }): Acceptance {
     const { service, measure, atMs, id } = callback;
-    const wasKnown = this.#services.has(service);
-    if (!this.admits(service)) return 'too-many-services';
-    if (!wasKnown) this.#callbacksOnly.add(service);
-    const key = this.#idKeys.of(service, id);
-    if (!this.#memory.claim(key, this.#options.nowMs())) return 'repeated';
+    const admission = this.#admit(service);
+    if (admission === 'full') return 'too-many-services';
+    if (admission === 'added') this.#services.hearOnly(service);
+    const key = this.#ids.claim(service, id);
+    if (key === undefined) return 'repeated';
     const minute = Math.floor(atMs / MINUTE_MS);
     const labels = { region: '', platform: '', cause: '', code: '' } as const;
     this.#groups.add({ service, minute, ...labels, result: measure, n: 1 }, key, this.#clockOffsetMs);
@@ -294,11 +267,13 @@ export class Spool {
 
   /** Whether outcomes of a service can be taken, which then goes on for good: one that is new takes a place. */
   admits(service: string): boolean {
-    if (this.#services.has(service)) return true;
-    if (this.#services.size >= LIMITS.servicesPerAgent) return false;
-    this.#services.add(service);
-    this.#options.on?.serviceAdded?.(service);
-    return true;
+    return this.#admit(service) !== 'full';
+  }
+
+  #admit(service: string): 'known' | 'added' | 'full' {
+    const admission = this.#services.admit(service);
+    if (admission === 'added') this.#options.on?.serviceAdded?.(service);
+    return admission;
   }
 
   #minuteOf(startedAtMs: number): number {
@@ -455,7 +430,7 @@ export class Spool {
     const identity = { ...old.identity, producerId: randomUUID() };
     const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
     const { directory } = this.#options;
-    const kept = { counted, known: this.#known(), positions: this.#positions };
+    const kept = { counted, known: this.#services.known, positions: this.#positions };
     await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, nowMs });
     const { lastSealed, after } = fresh.batches;
     await Promise.all([old.journal.close(), old.batches.close()]);
@@ -575,9 +550,8 @@ export class Spool {
    * one fails: a failed file may hold it, and then it must not exist in two versions.
    */
   #freeze(nowMs: number): SpoolEntry | undefined {
-    if (this.#services.size === 0) return undefined;
-    const watched = [...this.#services].filter((service) => !this.#callbacksOnly.has(service));
-    const content = this.#open.freeze(watched, this.#clockOffsetMs, nowMs);
+    if (this.#services.isEmpty) return undefined;
+    const content = this.#open.freeze(this.#services.watched, this.#clockOffsetMs, nowMs);
     if (!content) return undefined;
     const place = { before: this.#parts.batches.after, sealedAtMs: nowMs };
     const entry = batchEntry({ seq: this.#openSeq, ...content }, place);
@@ -592,14 +566,7 @@ export class Spool {
   /** A service must be known durably before its outcomes are: the daemon expects every service in the hello. */
   async #saveServices(): Promise<void> {
     const { state } = this.#parts;
-    const { services, callbacksOnly } = state.state;
-    // Services are only ever added, and those of callbacks only leave that state for good: their numbers tell.
-    if (services.length === this.#services.size && callbacksOnly.length === this.#callbacksOnly.size) return;
-    await state.write(this.#known());
-  }
-
-  #known(): Pick<SpoolState, 'services' | 'callbacksOnly'> {
-    return { services: [...this.#services], callbacksOnly: [...this.#callbacksOnly] };
+    if (!this.#services.is(state.state)) await state.write(this.#services.known);
   }
 
   async #relieve(): Promise<void> {
