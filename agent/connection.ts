@@ -221,11 +221,15 @@ export class Connection {
 
   async #beWelcomed(welcome: Welcome, receivedAtMs: number): Promise<void> {
     const { spool, clock, on, settings } = this.#options;
-    const { applied, appliedDigest, t0, t1, t2 } = welcome;
+    const { applied, appliedDigest, furthest, t0, t1, t2 } = welcome;
     this.#clockOffset.add({ t0, t1, t2, t3: receivedAtMs }, clock.monotonicMs());
     on.clockMeasured(this.#clockOffset);
     if (applied > spool.lastSealed || (await this.#isOther(applied, appliedDigest))) {
       this.#conflict(applied);
+      return;
+    }
+    if (furthest && (await this.#isOther(furthest.seq, furthest.digest))) {
+      this.#conflict(furthest.seq);
       return;
     }
     // The welcome answers a hello that lacks the newest service: a batch that names it would be refused.
@@ -261,6 +265,7 @@ export class Connection {
         return;
       case 'reject':
         await spool.reject(nack.seq, nack.reason);
+        if (this.#isOver) return;
         on.rejected(nack.seq, nack.reason);
         // The skip is ready, so there is nothing to wait a minute for.
         this.#retry = { kind: 'backoff' };
@@ -278,8 +283,9 @@ export class Connection {
   /**
    * Another spool used our identity. What both have in common is counted: batches that were here when this
    * process started and that the daemon's number covers. In a live stream also everything ahead of `seq`, as
-   * the daemon takes batches in order. And `seq` itself if it was rebuilt from the journal: the daemon's was sealed
-   * from the same journal when that had more, after a snapshot that the disk was put back to or before damage.
+   * the daemon takes batches in order. Of an earlier process also `seq` itself if it was rebuilt from the journal: the
+   * daemon's was sealed from the same journal when that had more, after a snapshot that the disk was put back to or
+   * before damage.
    */
   #conflict(seq: number): void {
     const { spool } = this.#options;

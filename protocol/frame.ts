@@ -134,6 +134,11 @@ export const welcomeSchema = z.strictObject({
   /** Digest of batch `applied` as the store knows it, '' when unknown: another one here means a cloned spool. */
   appliedDigest: z.string(),
   /**
+   * The highest batch that one of the agent's services holds, where that is above `applied`. Another digest here means
+   * a cloned spool, too: that service would take the batches up to this one for repeats.
+   */
+  furthest: z.strictObject({ seq, digest: z.string() }).optional(),
+  /**
    * Services of the hello that the token does not cover; left out when it covers all. Nothing of them is counted or
    * kept: their cells in a batch, which is sent and named by its digest as a whole, are lost as `forbidden` when the
    * rest of it is counted, and their `alive` is not heard. An agent should refuse their outcomes until a welcome no

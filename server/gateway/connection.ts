@@ -294,7 +294,7 @@ export class Connection implements SessionPeer, TurnTaker {
       this.conflicted(opened.seq);
       return;
     }
-    const { session, appliedDigest } = opened;
+    const { session, appliedDigest, furthest } = opened;
     let id: string;
     try {
       id = await storeId();
@@ -326,6 +326,7 @@ export class Connection implements SessionPeer, TurnTaker {
       storeId: id,
       applied: session.applied,
       appliedDigest,
+      ...(furthest && { furthest: { seq: furthest.seq, digest: furthest.digest } }),
       ...(refused.length > 0 && { refused }),
       credit: limits.credit,
       limits: { framePayloadBytes: limits.framePayloadBytes, cellsPerBatch: LIMITS.cellsPerBatch },

@@ -35,6 +35,8 @@ export type Opened =
       readonly session: Session;
       /** Digest of the batch `session.applied` as the books know it, '' when unknown. */
       readonly appliedDigest: string;
+      /** The highest batch that one of the services holds, where that is above `session.applied`. */
+      readonly furthest?: { readonly seq: number; readonly digest: string };
     }
   /** A newer session of the producer was opened meanwhile. */
   | { readonly status: 'fenced' }
@@ -317,15 +319,16 @@ export function createIngest(options: IngestOptions): Ingest {
       if (former !== undefined && former.epoch > opened.epoch) return { status: 'fenced' };
       if (former !== undefined) fence(former);
 
-      const seqs = services.map((service) => opened.cursors.get(service)?.seq ?? 0);
+      const cursors = services.map((service) => opened.cursors.get(service) ?? NOTHING_HELD);
+      const seqs = cursors.map(({ seq }) => seq);
       const highest = Math.max(...seqs);
       if (highest > lastSealed) return { status: 'conflict', seq: lastSealed + 1 };
       const applied = Math.max(Math.min(...seqs), firstRetained - 1);
       const { epoch } = opened;
       const session = new Session({ producerId, epoch, applied, peer, ...(refused && { refused }) });
       let appliedDigest = '';
-      for (const service of services) {
-        const { seq, digest } = opened.cursors.get(service) ?? { seq: 0, digest: '' };
+      for (const [at, service] of services.entries()) {
+        const { seq, digest } = cursors[at]!;
         const lane = laneOf(service);
         const track: Track = {
           session,
@@ -342,7 +345,8 @@ export function createIngest(options: IngestOptions): Ingest {
       }
       if (appliedDigest !== '') session.remember(applied, appliedDigest);
       sessions.set(producerId, session);
-      return { status: 'open', session, appliedDigest };
+      const furthest = highest > applied ? cursors.find(({ seq }) => seq === highest) : undefined;
+      return { status: 'open', session, appliedDigest, ...(furthest && { furthest }) };
     },
 
     submit: (session, frame, raw) => {
@@ -409,6 +413,7 @@ const TAKEN: Submitted = { status: 'taken' };
 const AGAIN: Submitted = { status: 'again' };
 const EARLY: Submitted = { status: 'early' };
 const PASSED: Submitted = { status: 'passed' };
+const NOTHING_HELD: Cursor = { seq: 0, digest: '' };
 const FENCED: Submitted = { status: 'fenced' };
 const CONFLICT: Submitted = { status: 'conflict' };
 const UNKNOWN_EPOCH: Submitted = { status: 'unknown-epoch' };

@@ -22,18 +22,18 @@ afterEach(async () => {
   await rm(join(folder, '..'), { recursive: true, force: true });
 });
 
-async function start(): Promise<void> {
+async function start(services = ['acme'], token: () => Promise<string> = async () => TOKEN): Promise<void> {
   agent = await startAgent({
     server: `ws://127.0.0.1:${edge.port}`,
-    token: async () => TOKEN,
+    token,
     spoolDirectory: folder,
-    services: ['acme'],
+    services,
     backoff: { baseMs: 20, maxMs: 100, longMs: 300 },
   });
 }
 
-async function take(n: number): Promise<void> {
-  agent.receiver.receive({ result: 'ok', count: n }, 'library');
+async function take(n: number, service = 'acme'): Promise<void> {
+  agent.receiver.receive({ result: 'ok', count: n, service }, 'library');
   await agent.spool.commit();
 }
 
@@ -78,4 +78,38 @@ describe('an agent whose disk is put back to a snapshot counts nothing twice', (
       expect(await attempts()).toBe(counted + 7);
     });
   }
+
+  it('when it has sealed more since than one of its services holds, and the other holds less', async () => {
+    const services = ['acme', 'globex'];
+    await start(services);
+    await take(1, 'globex');
+    await deliver();
+    await take(4_000);
+    const snapshot = Snapshot.take(folder);
+    for (let i = 0; i < 5; i++) {
+      await take(1_000_000);
+      await deliver();
+    }
+    const { producerId } = agent.spool;
+    await agent.stop(0);
+    expect(await attempts()).toBe(5_004_000);
+
+    snapshot.restore();
+    let connect: () => void = () => {};
+    const mayConnect = new Promise<void>((resolve) => {
+      connect = resolve;
+    });
+    await start(services, async () => {
+      await mayConnect;
+      return TOKEN;
+    });
+    for (let i = 0; i < 10; i++) {
+      await take(7);
+      await agent.spool.seal();
+    }
+    connect();
+    await waitFor('a new identity', () => agent.spool.producerId !== producerId);
+    await deliver();
+    expect(await attempts()).toBe(5_004_070);
+  });
 });
