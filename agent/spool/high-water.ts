@@ -16,8 +16,8 @@ export interface HighWater {
  * A second copy of the journal's last commit, beside the journal. Should the disk lose the end of that, nothing
  * behind it tells what it held; this does, to the single outcome.
  *
- * Written after the group is on disk and before it is confirmed, over the older of two files, so that damage to
- * one leaves the other. Never synced: a mark that is older than the journal says nothing that the journal does not
+ * Written after the group is on disk and before it is confirmed, over two files in turn, so that damage to one
+ * leaves the other. Never synced: a mark that is older than the journal says nothing that the journal does not
  * say better, so that an fsync for each group would buy nothing.
  */
 export class HighWaterMark {

@@ -8,21 +8,21 @@ const CLAIMED_TOGETHER = 4_096;
 /** Claims the ids that outcomes are reported with: who has claimed one counts, who comes later repeats. */
 export class IdClaims {
   readonly #memory: IdMemory;
-  readonly #nowMs: () => number;
+  readonly #monotonicMs: () => number;
   readonly #keys = new IdKeys();
   /** Of the ids being claimed together: pairs of high and low, and whether each was not known. */
   readonly #pairs = new Int32Array(2 * CLAIMED_TOGETHER);
   readonly #areNew = new Uint8Array(CLAIMED_TOGETHER);
 
-  constructor(memory: IdMemory, nowMs: () => number) {
+  constructor(memory: IdMemory, monotonicMs: () => number) {
     this.#memory = memory;
-    this.#nowMs = nowMs;
+    this.#monotonicMs = monotonicMs;
   }
 
   /** @returns what stands for the id; undefined when it is claimed already */
   claim(service: string, id: string): IdKey | undefined {
     const key = this.#keys.of(service, id);
-    return this.#memory.claim(key, this.#nowMs()) ? key : undefined;
+    return this.#memory.claim(key, this.#monotonicMs()) ? key : undefined;
   }
 
   /**
@@ -45,7 +45,7 @@ export class IdClaims {
         pairs[2 * i] = high;
         pairs[2 * i + 1] = low;
       }
-      this.#memory.claimAll(pairs, length, { nowMs: this.#nowMs(), isNew: this.#areNew });
+      this.#memory.claimAll(pairs, length, { nowMs: this.#monotonicMs(), isNew: this.#areNew });
       for (let i = 0; i < length; i += 1) {
         key.high = pairs[2 * i]!;
         key.low = pairs[2 * i + 1]!;

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import { removeFile } from './disk.ts';
@@ -38,8 +38,22 @@ export class IdLog {
   readonly #disk: Disk;
   readonly #bounds: IdBounds;
   readonly #recordBytes: number;
+  readonly #monotonicMs: () => number;
 
-  private constructor(disk: Disk, log: SegmentLog, files: IdFile[], bounds: IdBounds) {
+  private constructor({
+    disk,
+    log,
+    files,
+    bounds,
+    monotonicMs,
+  }: {
+    disk: Disk;
+    log: SegmentLog;
+    files: IdFile[];
+    bounds: IdBounds;
+    monotonicMs: () => number;
+  }) {
+    this.#monotonicMs = monotonicMs;
     this.#disk = disk;
     this.#log = log;
     this.#files = files;
@@ -56,8 +70,14 @@ export class IdLog {
     readonly bounds: IdBounds;
     readonly memory: IdMemory;
     readonly nowMs: number;
+    readonly monotonicMs: () => number;
   }): Promise<IdLog> {
-    const { disk, directory, producerId, bounds, memory, nowMs } = options;
+    const { disk, directory, producerId, bounds, memory, nowMs, monotonicMs } = options;
+    const startedAtMs = monotonicMs();
+    // By the monotonic clock, as which it is told from now on. What the wall clock says at the start may be a month off:
+    // a quarter of the time is left in any case.
+    const keptAtMs = (wallMs: number) =>
+      startedAtMs - Math.min(Math.max(0, nowMs - wallMs), bounds.spanMs * 0.75);
     const files: IdFile[] = [];
     let nextOrdinal = 1;
     for (const name of (await readdir(directory)).sort()) {
@@ -67,13 +87,9 @@ export class IdLog {
       const path = join(directory, name);
       const { bytes } = await readAround(disk, path);
       const { records } = scanSegment(bytes);
-      const newestAtMs = records.at(-1)?.record.wallMs ?? 0;
-      if (nowMs - newestAtMs > bounds.spanMs) {
-        await rm(path, { force: true });
-        continue;
-      }
+      const newestAtMs = keptAtMs(records.at(-1)?.record.wallMs ?? 0);
       for (const { record } of records) {
-        if (record.type === RECORD_TYPES.ids) memory.remember(record.payload, record.wallMs);
+        if (record.type === RECORD_TYPES.ids) memory.remember(record.payload, keptAtMs(record.wallMs));
       }
       files.push({ path, ordinal, newestAtMs, bytes: bytes.length });
     }
@@ -85,7 +101,7 @@ export class IdLog {
       segmentBytes: segmentBytesOf(bounds),
       nextOrdinal,
     });
-    return new IdLog(disk, log, files, bounds);
+    return new IdLog({ disk, log, files, bounds, monotonicMs });
   }
 
   get bytes(): number {
@@ -100,8 +116,8 @@ export class IdLog {
       const segment = await this.#log.append(record, { firstSeq: 0, before: 0, nowMs });
       const { path, ordinal, bytes } = segment;
       if (this.#files.at(-1)?.ordinal === ordinal) this.#files.pop();
-      this.#files.push({ path, ordinal, bytes, newestAtMs: nowMs });
-      await this.#drop(nowMs);
+      this.#files.push({ path, ordinal, bytes, newestAtMs: this.#monotonicMs() });
+      await this.#drop();
     }
   }
 
@@ -119,7 +135,8 @@ export class IdLog {
     await this.#log.abandon();
   }
 
-  async #drop(nowMs: number): Promise<void> {
+  async #drop(): Promise<void> {
+    const nowMs = this.#monotonicMs();
     const isDue = () =>
       this.#files.length > 1 &&
       (nowMs - this.#files[0]!.newestAtMs > this.#bounds.spanMs ||

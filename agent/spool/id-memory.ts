@@ -45,11 +45,10 @@ export class IdMemory {
     this.#spanMs = spanMs;
   }
 
-  has({ high, low }: IdKey): boolean {
-    return this.#isIn(this.#suspectsOf(high), high, low);
-  }
-
-  /** @returns whether the id was not known; it is from now on */
+  /**
+   * @param nowMs  by a clock that is never set, or a jump would forget what was just counted
+   * @returns whether the id was not known; it is from now on
+   */
   claim({ high, low }: IdKey, nowMs: number): boolean {
     const newest = this.#newestAt(nowMs);
     if (this.#isIn(this.#suspectsOf(high) & ~newest.place, high, low) || !newest.ids.add(high, low))

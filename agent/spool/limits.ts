@@ -2,7 +2,7 @@
 export const SPOOL_DEFAULTS = {
   /** A segment is closed once it is at least this large. */
   segmentBytes: 8 * 1024 * 1024,
-  /** Sealed batches and journal on disk; beyond it unsent batches are merged, then the oldest given up. */
+  /** All that is on disk; beyond it see `relieve`. */
   maxBytes: 1024 * 1024 * 1024,
   /** Unacknowledged batches older than this are given up: their month's claim is long decided. */
   maxAgeMs: 31 * 86_400_000,

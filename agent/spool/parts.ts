@@ -109,6 +109,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       bounds,
       memory,
       nowMs: nowMs(),
+      monotonicMs: options.monotonicMs,
     });
 
     // A copy's batches are its original's to deliver, but what it has read and counted stays read and counted.
@@ -125,7 +126,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       services = state.services;
       callbacksOnly = state.callbacksOnly;
       for (const { ids } of journal.segments) {
-        memory.remember(ids, nowMs());
+        memory.remember(ids, options.monotonicMs());
         await idLog.append(ids, nowMs());
       }
       undelivered =
@@ -141,7 +142,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
     await adoptIdentity(disk, directory, identity);
     const aside = join(directory, 'aside');
     await setOthersAside(disk, directory, { identity, aside });
-    for (const { ids } of parts.recovered?.segments ?? []) memory.remember(ids, nowMs());
+    for (const { ids } of parts.recovered?.segments ?? []) memory.remember(ids, options.monotonicMs());
     positions = parts.recovered?.totals?.positions ?? positions;
     return {
       settings,

@@ -38,7 +38,7 @@ const RESERVE_SHARE = 0.5;
  * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
  */
 export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
-  const { batches, acked, inFlight, isSending } = spool;
+  const { batches, acked, inFlight } = spool;
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
     if (!reason) return 'enough';
@@ -50,9 +50,9 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
       if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
     }
-    if (await batches.giveUpOldest(Math.max(acked(), inFlight()), reason)) continue;
-    // Better too much declared lost than an intake that refuses for as long as the daemon is away.
-    if (!isSending() && (await batches.giveUpOldest(acked(), reason))) continue;
+    if (reason !== 'spool-age' && (await batches.giveUpOldest(Math.max(acked(), inFlight()), reason)))
+      continue;
+    if (await batches.giveUpOldest(spared(spool), reason)) continue;
     // What is left is in the segment being appended to; closed, it is the next to go.
     await batches.rotate();
     return reason === 'spool-age' ? 'enough' : 'none';
@@ -61,12 +61,20 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
 }
 
 async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | 'spool-age' | undefined> {
-  const { batches, disk, directory, settings, acked } = spool;
+  const { batches, disk, directory, settings } = spool;
   if (spool.bytes() > settings.maxBytes) return 'spool-full';
   const { freeBytes, totalBytes } = await disk.space(directory);
   if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
-  const ended = batches.endOfOldest(acked());
+  const ended = batches.endOfOldest(spared(spool));
   return ended && ageOf(ended, spool) > settings.maxAgeMs ? 'spool-age' : undefined;
+}
+
+/**
+ * Up to where nothing is given up. Without a connection what is on its way may be: better too much declared lost than
+ * an intake that refuses, or batches that grow old, for as long as the daemon is away.
+ */
+function spared({ acked, inFlight, isSending }: Relieved): number {
+  return isSending() ? Math.max(acked(), inFlight()) : acked();
 }
 
 /**

@@ -37,6 +37,8 @@ export async function resealUnder(
     await adoptIdentity(disk, directory, identity);
   } catch (error) {
     await Promise.all([journal.close(), batches.close()]);
+    // The file may name the new identity already, and then its folder must stay until it does not.
+    await adoptIdentity(disk, directory, old.identity);
     await rm(join(directory, identity.producerId), { recursive: true, force: true });
     throw isErrno((error as Error).cause ?? error, 'ENOSPC') ? new SpoolRoomError(error as Error) : error;
   }

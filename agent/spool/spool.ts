@@ -82,7 +82,7 @@ export class Spool {
     this.#options = options;
     this.#settings = opened.settings;
     this.#disk = opened.disk;
-    this.#ids = new IdClaims(opened.memory, options.nowMs);
+    this.#ids = new IdClaims(opened.memory, options.monotonicMs);
     this.#idLog = opened.idLog;
     this.#release = opened.release;
     this.#services = opened.services;
@@ -330,7 +330,8 @@ export class Spool {
             this.#willSend(read);
             return read;
           });
-    return entries.map((entry) => this.#rejected.get(entry.from) ?? entry);
+    // A range that was given up says more than the skip of the rejected batch with which it begins.
+    return entries.map((entry) => (entry.kind === 'batch' && this.#rejected.get(entry.from)) || entry);
   }
 
   #recentFrom(seq: number, maxBytes: number): SpoolEntry[] {

@@ -8,9 +8,9 @@ import { fractionEnd, valueEnd } from './json-value.ts';
 /**
  * The answer to a line that leaves a doubt. The reader knows the documented fields in any order, each at most
  * once, printable ASCII without escapes, plain integers, at most one space after a comma or a colon; other
- * fields it passes over, whatever their value. The caller parses any other line in full, so the
- * reader may be narrow; but what it accepts must mean exactly what the full parser says it means, and the fuzz
- * test holds it to that.
+ * fields it passes over, whatever their value. The caller parses any other line in full, so the reader may be
+ * narrow; but what it accepts must mean exactly what the full parser says it means, and the fuzz test holds it to
+ * that. One thing it does not look at: whether texts that nobody reads are sound UTF-8.
  */
 export const UNUSUAL = ABSENT;
 

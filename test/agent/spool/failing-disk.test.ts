@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Disk, realDisk } from '../../../agent/spool/disk.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
@@ -51,8 +53,14 @@ class FailingDisk implements Disk {
   }
 
   read = realDisk.read;
-  syncDirectory = realDisk.syncDirectory;
   space = realDisk.space;
+  /** What fails a sync of a directory; told its path. */
+  failsSync: (path: string) => boolean = () => false;
+
+  async syncDirectory(path: string) {
+    if (this.failsSync(path)) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+    await realDisk.syncDirectory(path);
+  }
 
   #fail(operation: Operation): void {
     if (this.failing[0] !== operation) return;
@@ -158,5 +166,20 @@ describe('a disk that fails', () => {
     await report(spool, 20);
     expect(await afterCrash()).toEqual({ counted: 4_021, lost: 0 });
     expect(spool.lastSealed).toBe(3);
+  });
+
+  it('while a new identity is adopted: the old one goes on, and nothing is lost', async () => {
+    await report(spool, 7);
+    await spool.seal();
+    const { producerId } = spool;
+    const isAdopted = () => !readFileSync(join(folder, 'identity.json'), 'utf8').includes(producerId);
+    let failures = 0;
+    // Once the file names the new identity, and before that is durable.
+    disk.failsSync = (path) => path === folder && failures === 0 && isAdopted() && ++failures > 0;
+    await expect(spool.reidentify(0)).rejects.toThrow('EIO');
+    expect(failures).toBe(1);
+    await report(spool, 20);
+    expect(await afterCrash()).toEqual({ counted: 27, lost: 0 });
+    expect(spool.producerId).toBe(producerId);
   });
 });

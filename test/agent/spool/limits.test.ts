@@ -10,7 +10,7 @@ import { deliverable, entriesOf, HandClock, OK, openSpool, report, temporaryFold
 let folder: string;
 let clock: HandClock;
 let spool: Spool;
-let losses: { from: number; reason: string; outcomes: number }[];
+let losses: { from: number; to: number; reason: string; outcomes: number }[];
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -51,6 +51,24 @@ const KIB = 1024;
 const DAY_MS = 86_400_000;
 
 describe('at its limit the spool', () => {
+  it('for its age gives up what is old, also when the connection ended with it in flight', async () => {
+    await open({ segmentBytes: 8 * KIB, maxAgeMs: 3_600_000, minFreeBytes: 0 });
+    for (let minute = 0; minute < 66; minute++) {
+      for (let region = 0; region < 20; region++)
+        spool.accept({ ...OK, region: `region-${region}`, n: 1 }, clock.ms);
+      await spool.commit();
+      await spool.tick();
+      if (minute === 1) {
+        spool.setInFlight(2);
+        spool.setInFlight(null);
+      }
+      clock.ms += 60_000;
+    }
+    expect(losses.map(({ reason, from }) => [reason, from])[0]).toEqual(['spool-age', 1]);
+    // Nothing of the last fifty minutes.
+    expect(Math.max(...losses.map(({ to }) => to))).toBeLessThan(66 - 50);
+  });
+
   it('gives up nothing that is being read in order to be sent', async () => {
     await open({ segmentBytes: 64 * KIB, maxBytes: 256 * KIB, minFreeBytes: 0 });
     while (spool.bytes < 512 * KIB) {

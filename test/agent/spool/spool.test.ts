@@ -43,7 +43,8 @@ async function crashAndReopen(options: Parameters<typeof openSpool>[1] = {}): Pr
   const snapshot = Snapshot.take(folder);
   await spool.close();
   snapshot.restore();
-  spool = await openSpool(folder, { nowMs: clock.nowMs, services: ['acme', 'globex'], ...options });
+  const { nowMs, monotonicMs } = clock;
+  spool = await openSpool(folder, { nowMs, monotonicMs, services: ['acme', 'globex'], ...options });
 }
 
 describe('sealing', () => {
@@ -205,6 +206,22 @@ describe('ids', () => {
     await crashAndReopen();
     expect(await report(spool, 1, { id: 'a' })).toBe('repeated');
     expect(await deliverable(spool)).toEqual({ counted: 1, lost: 0 });
+  });
+
+  it('are remembered for a day of a clock that nobody sets, also across a start', async () => {
+    const DAY_MS = 86_400_000;
+    await report(spool, 1, { id: 'a' });
+    clock.setBy(30 * DAY_MS);
+    await report(spool, 1, { id: 'b' });
+    expect(await report(spool, 1, { id: 'a' })).toBe('repeated');
+    await spool.seal();
+    await crashAndReopen();
+    clock.setBy(30 * DAY_MS);
+    await crashAndReopen();
+    expect(await report(spool, 1, { id: 'a' })).toBe('repeated');
+    clock.ms += 2 * DAY_MS;
+    await report(spool, 1, { id: 'c' });
+    expect(await report(spool, 1, { id: 'a' })).toBe('accepted');
   });
 
   it('of one service say nothing about another', async () => {
