@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SERVICE_PATTERN } from '../sla/outcome.ts';
@@ -81,6 +82,8 @@ async function run(
   options: AgentOptions,
   { values, io, log }: { values: Values; io: AgentIo; log: Log },
 ): Promise<ExitCode> {
+  if (values.stdin && isDirectory(io.stdin))
+    throw new Error('--stdin reads a directory; give it a file or a pipe of lines');
   const agent = await startAgent(options);
   const { http } = agent.ports;
   log.info({ server: options.server, spool: options.spoolDirectory, services: agent.services }, 'started');
@@ -123,6 +126,11 @@ async function run(
   }
   log.info({ ...result, isFlushed }, isFlushed ? 'all counted' : 'the rest waits in the spool');
   return isFlushed ? EXIT.done : EXIT.no;
+}
+
+/** Node reads nothing from one, and reports no error. */
+function isDirectory({ fd }: { readonly fd?: number }): boolean {
+  return fd !== undefined && fstatSync(fd).isDirectory();
 }
 
 const DEFAULT_WAIT_SECONDS = 30;

@@ -4,7 +4,7 @@ import type { Log } from './log.ts';
 
 /** What the program may touch of its process, so that it runs the same under a test. */
 export interface AgentIo {
-  readonly stdin: Readable;
+  readonly stdin: Readable & { readonly fd?: number };
   /** The answer, and nothing else. */
   readonly stdout: Writable;
   /** Logs and faults. */

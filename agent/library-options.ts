@@ -14,6 +14,13 @@ export class AgentOptionsError extends Error {
 
 const { services, server, token, tokenFile, service, agentId, origins, spool } = settingsSchema.shape;
 
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+function isLog(log: unknown): boolean {
+  if (typeof log !== 'object' || log === null) return false;
+  return LEVELS.every((level) => typeof (log as Record<string, unknown>)[level] === 'function');
+}
+
 /** The library's options by the rules of the configuration file, under the library's names. */
 const optionsSchema = z
   .strictObject({
@@ -22,7 +29,9 @@ const optionsSchema = z
     token,
     tokenFile,
     spoolDirectory: spool.unwrap().shape.directory,
-    log: z.unknown().optional(),
+    log: z
+      .custom(isLog, { error: 'is no log; give debug, info, warn and error, or leave it out' })
+      .optional(),
     // The rest of these is for those who know the inside, and keeps its types.
     agent: z.looseObject({ services, server, defaultService: service, agentId, origins }).optional(),
   })

@@ -157,7 +157,7 @@ class FileReader {
     if (!file || this.#signal.aborted) return true;
     const { spool, log } = this.#options;
     if (await wasCut(file)) {
-      log.warn({ file: file.path }, 'the file was cut; looking for a copy of it');
+      log.info({ file: file.path }, 'the file was cut; looking for a copy of it');
       await this.close();
       return false;
     }
@@ -236,7 +236,9 @@ class FileReader {
         break;
       case 'gone':
         file = await this.#openNext(found.later, live);
-        log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
+        if (current && isSameInode(current, saved))
+          log.info({ file: path }, 'the file was emptied; reading it from its beginning');
+        else log.warn({ file: path }, 'the file that was followed is gone; reading what came after it');
     }
     this.#isSearched = !file;
     return file;

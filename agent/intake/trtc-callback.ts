@@ -10,6 +10,7 @@ import type { Bodies } from './body.ts';
 import { CallbackSigner } from './callback-signer.ts';
 import { bodyFailure, type Failure, refusals, writeFailure } from './failure.ts';
 import { FaultLog } from './fault-log.ts';
+import { nameOf } from './http-faults.ts';
 import { readTrtcEvent } from './trtc-event.ts';
 
 export const TRTC_CALLBACK_PATH = '/v1/trtc/callback';
@@ -48,7 +49,7 @@ export class TrtcCallbacks {
   private constructor(options: TrtcCallbackOptions, apps: readonly KnownApp[]) {
     this.#options = options;
     this.#apps = new Map(apps.map((app) => [app.sdkAppId, app]));
-    this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs());
+    this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs(), 'request');
   }
 
   /** @throws with a sentence when a key cannot be had */
@@ -65,7 +66,8 @@ export class TrtcCallbacks {
     const isTaken = typeof taken === 'string';
     this.#options.metrics.count('trtcCallbacks', 1, isTaken ? taken : taken.code);
     if (isTaken) return undefined;
-    this.#faults.report({ code: taken.code, field: taken.field ?? '', message: taken.message }, 'callback');
+    const { code, field = '', message } = taken;
+    this.#faults.report({ code, field, message }, nameOf(request));
     return taken;
   }
 

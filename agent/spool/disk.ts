@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, statfs, truncate } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { type FileHandle, mkdir, open, rename, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** The few things the spool asks of a file system; a test wraps it to make them fail. */
 export interface Disk {
@@ -113,14 +113,29 @@ export async function removeFile(disk: Disk, path: string): Promise<void> {
   await disk.syncDirectory(dirname(path));
 }
 
+/** Makes it and what is missing above it, all of it durable. */
 export async function makeDirectory(disk: Disk, path: string): Promise<void> {
-  // Undefined when it was there; the process that made it may have crashed before it was durable.
-  const first = (await mkdir(path, { recursive: true, mode: 0o700 })) ?? path;
-  // Each that was made is an entry of the one above it.
-  for (let made = resolve(path); ; made = dirname(made)) {
-    await disk.syncDirectory(dirname(made));
-    if (made === resolve(first) || made === dirname(made)) return;
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    // One above it is missing. Not left to `recursive`, which tries for ever where nothing can be made, as in /proc.
+    const isAboveMissing = isErrno(error, 'ENOENT') && !(await isThere(dirname(path)));
+    if (!isAboveMissing) {
+      if (!isErrno(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+    } else {
+      await makeDirectory(disk, dirname(path));
+      await mkdir(path, { mode: 0o700 });
+    }
   }
+  // Also when it was there: the process that made it may have crashed before it was durable.
+  await disk.syncDirectory(dirname(path));
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 export async function cutFile(disk: Disk, path: string, length: number): Promise<void> {

@@ -45,6 +45,11 @@ export class LossLog {
   }
 
   #say({ agent, services, reason, outcomes }: Loss): void {
-    this.#log.error({ agent, services, reason, outcomes }, 'outcomes were lost: no window will count them');
+    const why = WHY[reason] ?? 'no window will count them';
+    this.#log.error({ agent, services, reason, outcomes }, `outcomes were lost: ${why}`);
   }
 }
+
+const WHY: Readonly<Record<string, string>> = {
+  forbidden: 'no window will count them, unless the token covers their services within ten minutes',
+};

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Disk, makeDirectory, realDisk } from '../../../agent/spool/disk.ts';
 import { temporaryFolder } from './spool-folder.ts';
@@ -24,7 +24,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 it('a directory survives a power cut with every one above it that was made for it', async () => {
   const path = join(folder, 'a', 'b', 'c');
   await makeDirectory(disk, path);
-  expect(synced).toEqual([join(folder, 'a', 'b'), join(folder, 'a'), folder]);
+  expect(synced).toEqual([folder, join(folder, 'a'), join(folder, 'a', 'b')]);
   synced.length = 0;
   await makeDirectory(disk, path);
   expect(synced).toEqual([dirname(path)]);
@@ -32,5 +32,9 @@ it('a directory survives a power cut with every one above it that was made for i
 
 it('a directory may be given relative to the working directory', async () => {
   await makeDirectory(disk, relative(process.cwd(), join(folder, 'a', 'b')));
-  expect(synced).toEqual([join(folder, 'a'), folder]);
+  expect(synced.map((path) => resolve(path))).toEqual([folder, join(folder, 'a')]);
+});
+
+it('a directory that cannot be made is said so, also where the system answers as if one above it were missing', async () => {
+  await expect(makeDirectory(disk, '/proc/roomwatch/spool')).rejects.toMatchObject({ code: 'ENOENT' });
 });
