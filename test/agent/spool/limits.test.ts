@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBatch } from '../../../agent/spool/batch-record.ts';
+import { realDisk } from '../../../agent/spool/disk.ts';
 import type { SpoolOptions } from '../../../agent/spool/parts.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
 import { deliverable, entriesOf, HandClock, OK, openSpool, report, temporaryFolder } from './spool-folder.ts';
@@ -69,22 +70,66 @@ describe('at its limit the spool', () => {
     expect(Math.max(...losses.map(({ to }) => to))).toBeLessThan(66 - 50);
   });
 
-  it('gives up nothing that is being read in order to be sent', async () => {
-    await open({ segmentBytes: 64 * KIB, maxBytes: 256 * KIB, minFreeBytes: 0 });
-    while (spool.bytes < 512 * KIB) {
-      for (let region = 0; region < 20; region++)
-        spool.accept({ ...OK, region: `region-${region}`, n: 1 }, clock.ms);
-      await spool.commit();
-      await spool.seal();
-    }
-    await spool.markSendable(spool.lastSealed);
-    // Connected; as the sender does, and in the same moment the tick that keeps to the limit.
+  it.each(['memory', 'disk'])(
+    'gives up nothing that is being read from %s in order to be sent',
+    async (from) => {
+      const settings = { segmentBytes: 64 * KIB, maxBytes: 256 * KIB, minFreeBytes: 0 };
+      await open(settings);
+      while (spool.bytes < 512 * KIB) {
+        for (let region = 0; region < 20; region++)
+          spool.accept({ ...OK, region: `region-${region}`, n: 1 }, clock.ms);
+        await spool.commit();
+        await spool.seal();
+      }
+      await spool.markSendable(spool.lastSealed);
+      if (from === 'disk') {
+        // After a start no batch is in memory.
+        await spool.close();
+        await open(settings);
+      }
+      // Connected; as the sender does, and in the same moment the tick that keeps to the limit.
+      spool.setInFlight(0);
+      const [read] = await Promise.all([spool.entriesFrom(1, 32 * KIB), spool.tick()]);
+      await settle();
+      const firstGivenUp = Math.min(...losses.map(({ from }) => from));
+      expect(losses.length).toBeGreaterThan(0);
+      expect(firstGivenUp).toBeGreaterThan(read.at(-1)!.to);
+    },
+  );
+
+  it('reads nothing from memory while it gives up what is on disk', async () => {
+    let mayGoOn: () => void = () => {};
+    let held: Promise<void> | undefined;
+    const disk = {
+      ...realDisk,
+      space: async (path: string) => {
+        await held;
+        return realDisk.space(path);
+      },
+    };
+    spool = await openSpool(folder, { nowMs: clock.nowMs, monotonicMs: clock.monotonicMs, disk });
+    await report(spool, 1);
+    await spool.seal();
     spool.setInFlight(0);
-    const [read] = await Promise.all([spool.entriesFrom(1, 32 * KIB), spool.tick()]);
-    await settle();
-    const firstGivenUp = Math.min(...losses.map(({ from }) => from));
-    expect(losses.length).toBeGreaterThan(0);
-    expect(firstGivenUp).toBeGreaterThan(read.at(-1)!.to);
+    held = new Promise((resolve) => {
+      mayGoOn = resolve;
+    });
+    const ticking = spool.tick();
+    const turns = async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    };
+    await turns();
+    let isRead = false;
+    const reading = spool.entriesFrom(1, KIB).then((entries) => {
+      isRead = true;
+      return entries;
+    });
+    await turns();
+    const wasRead = isRead;
+    mayGoOn();
+    await ticking;
+    expect(wasRead).toBe(false);
+    expect(await reading).toHaveLength(1);
   });
 
   it('first merges what was never sent, and loses nothing', async () => {
