@@ -5,10 +5,14 @@ export function isPlainText(value: unknown, most: number): value is string {
   // The length first: a megabyte of text must cost nothing.
   if (typeof value !== 'string' || value.length > most) return false;
   for (let i = 0; i < value.length; i += 1) {
-    const unit = value.charCodeAt(i);
-    if (unit < 32 || (unit >= 127 && unit < 160)) return false;
+    if (isControl(value.charCodeAt(i))) return false;
   }
   return true;
+}
+
+/** Whether a code point is a control character: of C0, DEL, or of C1. */
+export function isControl(point: number): boolean {
+  return point < 0x20 || (point >= 0x7f && point < 0xa0);
 }
 
 /** Characters of an untrusted value that a message may repeat. */

@@ -2,7 +2,6 @@ import { CAUSES } from '../../sla/cause.ts';
 import { SLACK_BYTES } from '../../sla/lines/byte-text.ts';
 import type { IdHash } from '../../sla/lines/id-hash.ts';
 import { FIELD, LineReader, UNUSUAL } from '../../sla/lines/line-reader.ts';
-import { LabelTexts } from './label-texts.ts';
 import { LINE_BYTES, lineText, markBytes } from './line-splitter.ts';
 
 const LF = 0x0a;
@@ -47,7 +46,6 @@ export class PlainLines {
   readonly #buffer = Buffer.alloc(LINE_BYTES + CHUNK_BYTES + 1 + SLACK_BYTES);
   readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
   readonly #reader = new LineReader(this.#view);
-  readonly #texts = new LabelTexts(this.#buffer, this.#view);
   readonly #outcome: { -readonly [K in keyof PlainOutcome]: PlainOutcome[K] } = {
     service: undefined,
     at: undefined,
@@ -127,20 +125,15 @@ export class PlainLines {
   #isTaken(): boolean {
     const line = this.#reader;
     const outcome = this.#outcome;
-    outcome.service = line.has(FIELD.service) ? this.#text(FIELD.service) : undefined;
+    outcome.service = line.has(FIELD.service) ? line.label(FIELD.service) : undefined;
     outcome.at = line.has(FIELD.at) ? line.startedAtMs : undefined;
     outcome.result = line.isFailed ? 'failed' : 'ok';
-    outcome.platform = line.has(FIELD.platform) ? this.#text(FIELD.platform) : '';
-    outcome.region = line.has(FIELD.region) ? this.#text(FIELD.region) : '';
+    outcome.platform = line.has(FIELD.platform) ? line.label(FIELD.platform) : '';
+    outcome.region = line.has(FIELD.region) ? line.label(FIELD.region) : '';
     outcome.code = line.has(FIELD.code) ? line.integers[FIELD.code] : undefined;
     outcome.extraCode = line.has(FIELD.extraCode) ? line.integers[FIELD.extraCode] : undefined;
     outcome.cause = line.has(FIELD.cause) ? CAUSES[line.causeIndex] : undefined;
     outcome.count = line.has(FIELD.count) ? line.integers[FIELD.count]! : 1;
     return this.#sink.plain(outcome, line.has(FIELD.id) ? line.id : undefined);
-  }
-
-  #text(field: number): string {
-    const { starts, ends } = this.#reader;
-    return this.#texts.at(starts[field]!, ends[field]!);
   }
 }

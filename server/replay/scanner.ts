@@ -45,7 +45,6 @@ export class Scanner {
   unusualLines = 0;
   readonly #sink: ScanSink;
   readonly #service: string;
-  readonly #serviceBytes: Uint8Array;
   readonly #lookup: CauseLookup;
   readonly #buffer = Buffer.alloc(LINE_BYTES_MAX + CHUNK_BYTES + SLACK_BYTES);
   readonly #view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
@@ -62,7 +61,6 @@ export class Scanner {
   /** @param service  whose outcomes are taken, and whose a record is that names none */
   constructor({ service, lookup, sink }: { service: string; lookup: CauseLookup; sink: ScanSink }) {
     this.#service = service;
-    this.#serviceBytes = Buffer.from(service, 'latin1');
     this.#lookup = lookup;
     this.#sink = sink;
   }
@@ -132,11 +130,10 @@ export class Scanner {
   /** @returns false when the line has to be read in full after all */
   #takePlain(): boolean {
     const line = this.#reader;
-    const { starts, ends } = line;
     if (!line.has(FIELD.at)) return false;
-    if (line.has(FIELD.service) && !this.#isService(starts[FIELD.service]!, ends[FIELD.service]!)) {
-      const name = this.#buffer.toString('latin1', starts[FIELD.service], ends[FIELD.service]);
-      if (!SERVICE_PATTERN.test(name)) return false;
+    const service = line.has(FIELD.service) ? line.label(FIELD.service) : this.#service;
+    if (service !== this.#service) {
+      if (!SERVICE_PATTERN.test(service)) return false;
       this.#sink.skip();
       return true;
     }
@@ -150,23 +147,12 @@ export class Scanner {
     return true;
   }
 
-  #isService(start: number, end: number): boolean {
-    const wanted = this.#serviceBytes;
-    if (end - start !== wanted.length) return false;
-    for (let index = 0; index < wanted.length; index++) {
-      if (this.#buffer[start + index] !== wanted[index]) return false;
-    }
-    return true;
-  }
-
   #causeOfPlain(): Cause {
     const line = this.#reader;
     if (line.has(FIELD.cause)) return CAUSES[line.causeIndex]!;
-    const { starts, ends, integers } = line;
+    const { integers } = line;
     const failed = {
-      platform: line.has(FIELD.platform)
-        ? this.#buffer.toString('latin1', starts[FIELD.platform], ends[FIELD.platform])
-        : '',
+      platform: line.has(FIELD.platform) ? line.label(FIELD.platform) : '',
       ...(line.has(FIELD.code) && { code: integers[FIELD.code]! }),
       ...(line.has(FIELD.extraCode) && { extraCode: integers[FIELD.extraCode]! }),
     };

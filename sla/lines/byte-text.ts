@@ -7,7 +7,7 @@ export const SLACK_BYTES = 16;
 /** "Not given" and "not read" in byte-level code, where undefined would cost a second type. */
 export const ABSENT = -1;
 
-const QUOTE = 0x22;
+const [SPACE, ZERO, LOWER_A] = [0x20, 0x30, 0x61] as const;
 
 /** A word of 4 to 12 ASCII characters as three overlapping little-endian numbers that cover it. */
 export interface Word {
@@ -73,12 +73,23 @@ export function plainEnd(view: DataView, at: number): number {
   }
 }
 
-/**
- * From the opening quote of a label to behind its closing one.
- * @returns ABSENT when it is no plain text or longer than `most`
- */
-export function labelEnd(view: DataView, start: number, most: number): number {
-  if (view.getUint8(start) !== QUOTE) return ABSENT;
-  const end = plainEnd(view, start + 1);
-  return view.getUint8(end) === QUOTE && end - start - 1 <= most ? end + 1 : ABSENT;
+/** The first position from `at` whose byte is no space. */
+export function behindSpaces(view: DataView, at: number): number {
+  let end = at;
+  while (view.getUint8(end) === SPACE) end += 1;
+  return end;
+}
+
+/** The number that four hexadecimal digits write, or ABSENT. */
+export function hexadecimalAt(view: DataView, start: number): number {
+  let value = 0;
+  for (let at = start; at < start + 4; at += 1) {
+    const byte = view.getUint8(at);
+    const digit = byte - ZERO;
+    const letter = (byte | 0x20) - LOWER_A;
+    if (digit >= 0 && digit <= 9) value = value * 16 + digit;
+    else if (letter >= 0 && letter <= 5) value = value * 16 + 10 + letter;
+    else return ABSENT;
+  }
+  return value;
 }

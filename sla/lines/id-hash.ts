@@ -23,16 +23,20 @@ export class IdHash {
   ofText(text: string): void {
     const { read, written } = this.#encoder.encodeInto(text, this.#room);
     if (read < text.length) throw new RangeError(`an id has at most 128 characters, not ${text.length}`);
-    const view = this.#scratchView;
+    this.ofUtf8(this.#scratchView, written);
+  }
+
+  /** The text whose UTF-8 is the first `length` bytes of `view`, in which SLACK_BYTES follow. */
+  ofUtf8(view: DataView, length: number): void {
     let a: number = START_A;
     let b: number = START_B;
     let at = 0;
-    for (; at + 4 <= written; at += 4) {
+    for (; at + 4 <= length; at += 4) {
       const four = view.getInt32(at, true);
       a = mix(a, four, FACTOR_A);
       b = mix(b, four, FACTOR_B);
     }
-    this.#finish(a, b, { rest: view.getInt32(at, true), restBytes: written - at, length: written });
+    this.#finish(a, b, { rest: view.getInt32(at, true), restBytes: length - at, length });
   }
 
   /**

@@ -1,15 +1,14 @@
 import { ABSENT } from './byte-text.ts';
 
-const [ZERO, DASH, COLON, DOT, PLUS, LETTER_T, LETTER_Z] = [
-  0x30, 0x2d, 0x3a, 0x2e, 0x2b, 0x54, 0x5a,
-] as const;
+const [ZERO, DASH, COLON, DOT, PLUS, LOWER_T, LOWER_Z] = [0x30, 0x2d, 0x3a, 0x2e, 0x2b, 0x74, 0x7a] as const;
+/** Makes a letter lower-case. */
+const LOWER = 0x20;
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 
 /**
- * Reads `YYYY-MM-DDTHH:MM:SS`, an optional fraction of three digits, and `Z` or `+HH:MM` at byte level; any
- * other form of RFC 3339 is left to the full parser. Neighbouring lines mostly share their minute, so the last
- * one's 16 characters are kept with what they mean.
+ * Reads RFC 3339 at byte level as `parseInstant` does; only a leap second is left to that. Neighbouring lines mostly
+ * share their minute, so the last one's 16 characters are kept with what they mean.
  */
 export class InstantReader {
   /** Epoch milliseconds of the last instant read. */
@@ -21,7 +20,7 @@ export class InstantReader {
   #day = 0;
   #hour = 0;
 
-  /** @returns the position after the instant, or ABSENT when it is not of this plain form */
+  /** @returns the position after the instant, or ABSENT when there is none */
   read(view: DataView, start: number): number {
     const isSameMinute =
       view.getInt32(start + 12, true) === this.#hour &&
@@ -35,15 +34,18 @@ export class InstantReader {
     let at = start + 19;
     let fractionMs = 0;
     if (view.getUint8(at) === DOT) {
-      const tens = twoDigits(view, at + 1);
-      const ones = view.getUint8(at + 3) - ZERO;
-      if (tens < 0 || ones < 0 || ones > 9) return ABSENT;
-      fractionMs = tens * 10 + ones;
-      at += 4;
+      const from = ++at;
+      for (let digit = view.getUint8(at) - ZERO, unitMs = 100; digit >= 0 && digit <= 9; ) {
+        fractionMs += digit * unitMs;
+        // What is finer than a millisecond is cut off.
+        unitMs = Math.trunc(unitMs / 10);
+        digit = view.getUint8(++at) - ZERO;
+      }
+      if (at === from) return ABSENT;
     }
     const sign = view.getUint8(at);
     this.instantMs = this.#minuteMs + second * SECOND_MS + fractionMs;
-    if (sign === LETTER_Z) return at + 1;
+    if ((sign | LOWER) === LOWER_Z) return at + 1;
     const hours = twoDigits(view, at + 1);
     const minutes = twoDigits(view, at + 4);
     if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return ABSENT;
@@ -64,7 +66,7 @@ export class InstantReader {
       yearOfCentury >= 0 &&
       view.getUint8(start + 4) === DASH &&
       view.getUint8(start + 7) === DASH &&
-      view.getUint8(start + 10) === LETTER_T &&
+      (view.getUint8(start + 10) | LOWER) === LOWER_T &&
       view.getUint8(start + 13) === COLON &&
       hour >= 0 &&
       hour <= 23 &&

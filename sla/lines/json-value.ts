@@ -1,12 +1,13 @@
-import { ABSENT, isWordAt, plainEnd, wordOf } from './byte-text.ts';
+import { ABSENT, behindSpaces, hexadecimalAt, isWordAt, plainEnd, wordOf } from './byte-text.ts';
 
-const [QUOTE, BACKSLASH, COMMA, COLON, SPACE, LOWER_U] = [0x22, 0x5c, 0x2c, 0x3a, 0x20, 0x75] as const;
+const [QUOTE, BACKSLASH, COMMA, COLON, LOWER_U] = [0x22, 0x5c, 0x2c, 0x3a, 0x75] as const;
 const [OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d] as const;
 const [MINUS, PLUS, DOT, ZERO, NINE] = [0x2d, 0x2b, 0x2e, 0x30, 0x39] as const;
 /** Of which none is a control character, that a string must not have as it is. */
 const FIRST_TEXT = 0x20;
 
-const [TRUE, FALSE, NULL] = [wordOf('true'), wordOf('false'), wordOf('null')];
+export const NULL = wordOf('null');
+const [TRUE, FALSE] = [wordOf('true'), wordOf('false')];
 /** What a backslash may stand before, but for the `u` of four hexadecimal digits. */
 const ESCAPED = new Set(
   ['"', '\\', '/', 'b', 'f', 'n', 'r', 't'].map((character) => character.charCodeAt(0)),
@@ -17,7 +18,7 @@ export const DEPTH_MAX = 8;
 
 /**
  * Passes over a JSON value whose content nobody reads. A line feed is part of none, so that every loop ends at one.
- * Strings need not be sound UTF-8, and between values there is at most one space, behind a comma or a colon.
+ * Strings need not be sound UTF-8, and of white space there are spaces only.
  * @returns the position behind it, or ABSENT for what is no JSON, or none of this plain form
  */
 export function valueEnd(view: DataView, start: number, depth = DEPTH_MAX): number {
@@ -31,48 +32,49 @@ export function valueEnd(view: DataView, start: number, depth = DEPTH_MAX): numb
 function membersEnd(view: DataView, start: number, depth: number): number {
   const isObject = view.getUint8(start) === OPEN;
   const close = isObject ? CLOSE : CLOSE_LIST;
-  let at = start + 1;
+  let at = behindSpaces(view, start + 1);
   if (view.getUint8(at) === close) return at + 1;
   for (;;) {
     if (isObject) {
       at = view.getUint8(at) === QUOTE ? stringEnd(view, at) : ABSENT;
-      if (at === ABSENT || view.getUint8(at) !== COLON) return ABSENT;
-      at = behindSpace(view, at + 1);
+      if (at === ABSENT) return ABSENT;
+      at = behindSpaces(view, at);
+      if (view.getUint8(at) !== COLON) return ABSENT;
+      at = behindSpaces(view, at + 1);
     }
     at = valueEnd(view, at, depth);
     if (at === ABSENT) return ABSENT;
+    at = behindSpaces(view, at);
     const next = view.getUint8(at);
     if (next === close) return at + 1;
     if (next !== COMMA) return ABSENT;
-    at = behindSpace(view, at + 1);
+    at = behindSpaces(view, at + 1);
   }
 }
 
-/** @param start  of its quotation mark */
-function stringEnd(view: DataView, start: number): number {
+/**
+ * @param start  of a string's opening quotation mark
+ * @returns the position behind the closing one, or ABSENT
+ */
+export function stringEnd(view: DataView, start: number): number {
   for (let at = start + 1; ; ) {
-    at = plainEnd(view, at);
+    at = unescapedEnd(view, at);
     const byte = view.getUint8(at);
     if (byte === QUOTE) return at + 1;
-    if (byte !== BACKSLASH) {
-      if (byte < FIRST_TEXT) return ABSENT;
-      at += 1;
-      continue;
-    }
+    if (byte !== BACKSLASH) return ABSENT;
     const escaped = view.getUint8(at + 1);
-    if (escaped === LOWER_U && isHexadecimal(view, at + 2)) at += 6;
+    if (escaped === LOWER_U && hexadecimalAt(view, at + 2) !== ABSENT) at += 6;
     else if (ESCAPED.has(escaped)) at += 2;
     else return ABSENT;
   }
 }
 
-function isHexadecimal(view: DataView, start: number): boolean {
-  for (let at = start; at < start + 4; at += 1) {
+/** The first quotation mark, backslash or control character (below space) from `start`. */
+export function unescapedEnd(view: DataView, start: number): number {
+  for (let at = plainEnd(view, start); ; at = plainEnd(view, at + 1)) {
     const byte = view.getUint8(at);
-    const letter = byte | 0x20;
-    if (!isDigit(byte) && (letter < 0x61 || letter > 0x66)) return false;
+    if (byte === QUOTE || byte === BACKSLASH || byte < FIRST_TEXT) return at;
   }
-  return true;
 }
 
 function numberEnd(view: DataView, start: number): number {
@@ -103,8 +105,4 @@ function digitsEnd(view: DataView, start: number): number {
 
 function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= NINE;
-}
-
-function behindSpace(view: DataView, at: number): number {
-  return view.getUint8(at) === SPACE ? at + 1 : at;
 }

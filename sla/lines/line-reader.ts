@@ -1,21 +1,23 @@
 import { CAUSES } from '../cause.ts';
 import { OUTCOME_LIMITS } from '../outcome.ts';
-import { ABSENT, isWordAt, labelEnd, plainEnd, wordOf } from './byte-text.ts';
+import { ABSENT, behindSpaces, isWordAt, plainEnd, wordOf } from './byte-text.ts';
 import { IdHash } from './id-hash.ts';
 import { InstantReader } from './instant-reader.ts';
-import { fractionEnd, valueEnd } from './json-value.ts';
+import { JsonText } from './json-text.ts';
+import { fractionEnd, NULL, stringEnd, unescapedEnd, valueEnd } from './json-value.ts';
+import { LabelTexts } from './label-texts.ts';
 
 /**
  * The answer to a line that leaves a doubt. The reader knows the documented fields in any order, each at most
- * once, printable ASCII without escapes, plain integers, at most one space after a comma or a colon; other
- * fields it passes over, whatever their value. The caller parses any other line in full, so the reader may be
- * narrow; but what it accepts must mean exactly what the full parser says it means, and the fuzz test holds it to
- * that. One thing it does not look at: whether texts that nobody reads are sound UTF-8.
+ * once and by its usual name; of numbers those without an exponent; of white space, spaces; other fields it passes
+ * over, whatever their value. The caller parses any other line in full, so the reader may be narrow; but what it
+ * accepts must mean exactly what the full parser says it means, and the fuzz test holds it to that. One thing it
+ * does not look at: whether texts that nobody reads are sound UTF-8.
  */
 export const UNUSUAL = ABSENT;
 
-const [SPACE, QUOTE, COMMA, COLON, MINUS, ZERO, OPEN, CLOSE] = [
-  0x20, 0x22, 0x2c, 0x3a, 0x2d, 0x30, 0x7b, 0x7d,
+const [QUOTE, COMMA, COLON, MINUS, DOT, ZERO, OPEN, CLOSE] = [
+  0x22, 0x2c, 0x3a, 0x2d, 0x2e, 0x30, 0x7b, 0x7d,
 ] as const;
 const [CR, LF] = [0x0d, 0x0a] as const;
 
@@ -42,9 +44,9 @@ const NO_FIELD = 12;
 /** How a field's value is read. */
 const [LABEL, INTEGER, INSTANT, RESULT, CAUSE, ID, DURATION] = [0, 1, 2, 3, 4, 5, 6] as const;
 
-/** Of each field, by its number: its key with quotation mark and colon, and the bounds of its value. */
+/** Of each field, by its number: its key with the quotation marks, and the bounds of its value. */
 const NAMES = Object.keys(FIELD);
-const KEYS = NAMES.map((name) => wordOf(`${name}":`));
+const KEYS = NAMES.map((name) => wordOf(`"${name}"`));
 // In flat arrays, as they are compared for every field of every line.
 const HEADS = Int32Array.from(KEYS, ({ head }) => head);
 const MIDDLES = Int32Array.from(KEYS, ({ middle }) => middle);
@@ -86,13 +88,16 @@ export class LineReader {
   causeIndex = 0;
   /** Of the id; only when the line has one. */
   readonly id = new IdHash();
-  /** By field number: the byte range [start, end) of a label, the value of an integer. */
-  readonly starts = new Int32Array(NO_FIELD);
-  readonly ends = new Int32Array(NO_FIELD);
+  /** By field number, only of those that the line has. */
   readonly integers = new Float64Array(NO_FIELD);
 
   readonly #view: DataView;
   readonly #instants = new InstantReader();
+  readonly #labels: LabelTexts;
+  /** By field number: the byte range [start, end) of a label as it is written. */
+  readonly #starts = new Int32Array(NO_FIELD);
+  readonly #ends = new Int32Array(NO_FIELD);
+  readonly #id = new JsonText(idCharacters);
   /** Fields of the line, one bit each. */
   #seen = 0;
   /** The field that came after each one in the last line where it did: lines mostly keep one order. */
@@ -103,11 +108,17 @@ export class LineReader {
   /** @param view  what is read from; SLACK_BYTES of it lie behind the last line feed */
   constructor(view: DataView) {
     this.#view = view;
+    this.#labels = new LabelTexts(view);
   }
 
   /** Whether the last line had a field. */
   has(field: number): boolean {
     return (this.#seen & (1 << field)) !== 0;
+  }
+
+  /** Of a label that the last line has; the same string each time. */
+  label(field: number): string {
+    return this.#labels.at(this.#starts[field]!, this.#ends[field]!)!;
   }
 
   /**
@@ -117,53 +128,68 @@ export class LineReader {
    */
   read(start: number): number {
     const view = this.#view;
-    if (view.getUint8(start) !== OPEN) return UNUSUAL;
-    let at = start + 1;
-    let seen = 0;
+    let at = behindSpaces(view, start);
+    if (view.getUint8(at) !== OPEN) return UNUSUAL;
+    at = behindSpaces(view, at + 1);
+    // One bit a field: those that came, and those of them that are as if they had not.
+    let met = 0;
+    let nulls = 0;
     let previous: number = NO_FIELD;
     for (;;) {
-      if (view.getUint8(at) !== QUOTE) return UNUSUAL;
-      at += 1;
       let field = this.#following[previous]!;
       if (!isKeyAt(view, at, field)) {
         field = fieldAt(view, at);
         this.#following[previous] = field === NO_FIELD ? 0 : field;
       }
-      if (field === NO_FIELD) {
-        at = this.#skipField(at);
+      const isOther = field === NO_FIELD;
+      at = this.#behindColon(isOther ? this.#otherKeyEnd(at) : at + LENGTHS[field]!);
+      if (at === UNUSUAL) return UNUSUAL;
+      if (isOther) {
+        at = valueEnd(view, at);
       } else {
+        const bit = 1 << field;
         // The last one of a repeated key wins in JSON; that is for the full parser to sort out.
-        if ((seen & (1 << field)) !== 0) return UNUSUAL;
-        seen |= 1 << field;
+        if ((met & bit) !== 0) return UNUSUAL;
+        met |= bit;
         previous = field;
-        at += LENGTHS[field]!;
-        if (view.getUint8(at) === SPACE) at += 1;
-        at = this.#readValue(field, at);
+        const end = this.#readValue(field, at);
+        if (end === UNUSUAL && isWordAt(view, at, NULL)) {
+          nulls |= bit;
+          at += NULL.length;
+        } else at = end;
       }
       if (at === UNUSUAL) return UNUSUAL;
+      at = behindSpaces(view, at);
       const next = view.getUint8(at);
-      at += 1;
-      if (next === COMMA) {
-        if (view.getUint8(at) === SPACE) at += 1;
-        continue;
-      }
-      if (next !== CLOSE || (seen & (1 << FIELD.result)) === 0) return UNUSUAL;
-      this.#seen = seen;
-      if (view.getUint8(at) === CR) at += 1;
-      return view.getUint8(at) === LF ? at + 1 : UNUSUAL;
+      if (next !== COMMA && next !== CLOSE) return UNUSUAL;
+      at = behindSpaces(view, at + 1);
+      if (next === CLOSE) break;
     }
+    this.#seen = met & ~nulls;
+    if (!this.has(FIELD.result)) return UNUSUAL;
+    if (view.getUint8(at) === CR) at += 1;
+    return view.getUint8(at) === LF ? at + 1 : UNUSUAL;
+  }
+
+  /** @param at  behind a key, or UNUSUAL */
+  #behindColon(at: number): number {
+    if (at === UNUSUAL) return UNUSUAL;
+    const colon = behindSpaces(this.#view, at);
+    return this.#view.getUint8(colon) === COLON ? behindSpaces(this.#view, colon + 1) : UNUSUAL;
+  }
+
+  /** Behind a key that means nothing here; not one with escapes, which may be another way to write one that does. */
+  #otherKeyEnd(at: number): number {
+    if (this.#view.getUint8(at) !== QUOTE) return UNUSUAL;
+    const end = unescapedEnd(this.#view, at + 1);
+    return this.#view.getUint8(end) === QUOTE ? end + 1 : UNUSUAL;
   }
 
   /** @returns the position behind the value, or UNUSUAL */
   #readValue(field: number, at: number): number {
     const view = this.#view;
     const kind = KINDS[field]!;
-    if (kind === LABEL) {
-      const end = labelEnd(view, at, labelCharacters);
-      this.starts[field] = at + 1;
-      this.ends[field] = end - 1;
-      return end;
-    }
+    if (kind === LABEL) return this.#readLabel(field, at);
     if (kind === ID) return this.#readId(at);
     if (kind === INTEGER) {
       const end = this.#readInteger(at);
@@ -173,7 +199,7 @@ export class LineReader {
     }
     if (kind === INSTANT) return this.#readInstant(at);
     if (kind === DURATION) {
-      const end = this.#readInteger(at);
+      const end = this.#readDigits(at);
       return end === UNUSUAL || this.#integer < 0 ? UNUSUAL : fractionEnd(view, end);
     }
     if (kind === RESULT) {
@@ -184,11 +210,31 @@ export class LineReader {
     return this.#readCause(at);
   }
 
+  #readLabel(field: number, at: number): number {
+    const view = this.#view;
+    if (view.getUint8(at) !== QUOTE) return UNUSUAL;
+    const start = at + 1;
+    let end = plainEnd(view, start);
+    if (view.getUint8(end) !== QUOTE) {
+      end = stringEnd(view, at) - 1;
+      if (end < start || this.#labels.at(start, end) === undefined) return UNUSUAL;
+    } else if (end - start > labelCharacters) return UNUSUAL;
+    this.#starts[field] = start;
+    this.#ends[field] = end;
+    return end + 1;
+  }
+
   #readId(at: number): number {
-    if (this.#view.getUint8(at) !== QUOTE) return UNUSUAL;
-    const end = this.id.ofPlain(this.#view, at + 1);
-    const length = end - at - 1;
-    return this.#view.getUint8(end) === QUOTE && length > 0 && length <= idCharacters ? end + 1 : UNUSUAL;
+    const view = this.#view;
+    if (view.getUint8(at) !== QUOTE) return UNUSUAL;
+    const start = at + 1;
+    let end = this.id.ofPlain(view, start);
+    if (view.getUint8(end) !== QUOTE) {
+      end = this.#id.read(view, start);
+      if (end === ABSENT) return UNUSUAL;
+      this.id.ofUtf8(this.#id.view, this.#id.length);
+    } else if (end - start > idCharacters) return UNUSUAL;
+    return end === start ? UNUSUAL : end + 1;
   }
 
   #readInstant(at: number): number {
@@ -211,8 +257,19 @@ export class LineReader {
     return word === undefined ? UNUSUAL : at + word.length;
   }
 
-  /** A JSON integer without exponent or fraction; minus zero is left alone. */
+  /** A JSON integer without exponent, also with zeros behind a point; minus zero is left alone. */
   #readInteger(start: number): number {
+    const view = this.#view;
+    let at = this.#readDigits(start);
+    if (at === UNUSUAL || view.getUint8(at) !== DOT) return at;
+    const point = at;
+    do at += 1;
+    while (view.getUint8(at) === ZERO);
+    return at > point + 1 ? at : UNUSUAL;
+  }
+
+  /** The whole part of a JSON number; minus zero is left alone. */
+  #readDigits(start: number): number {
     const view = this.#view;
     const isNegative = view.getUint8(start) === MINUS;
     const first = isNegative ? start + 1 : start;
@@ -226,14 +283,6 @@ export class LineReader {
     if (digits === 0 || (view.getUint8(first) === ZERO && (digits > 1 || isNegative))) return UNUSUAL;
     this.#integer = isNegative ? -value : value;
     return at;
-  }
-
-  /** From a key that means nothing here to behind its value. */
-  #skipField(start: number): number {
-    const view = this.#view;
-    const at = plainEnd(view, start);
-    if (view.getUint8(at) !== QUOTE || view.getUint8(at + 1) !== COLON) return UNUSUAL;
-    return valueEnd(view, view.getUint8(at + 2) === SPACE ? at + 3 : at + 2);
   }
 }
 

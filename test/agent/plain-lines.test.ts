@@ -4,29 +4,35 @@ import { LineSplitter, NOT_UTF8 } from '../../agent/intake/line-splitter.ts';
 import { PlainLines } from '../../agent/intake/plain-lines.ts';
 import { IdHash } from '../../sla/lines/id-hash.ts';
 import { parseOutcomeText } from '../../sla/outcome.ts';
+import { writtenSomehow } from '../support/json-forms.ts';
 
 const NOW_MS = 1_795_000_000_456;
 
-const sound = fc
-  .record(
-    {
-      service: fc.constantFrom('acme', 'globex', 'a'),
-      at: fc.constantFrom('2026-11-23T12:00:00Z', '2026-11-23T12:00:00.120+08:00', 1_795_000_000_123),
-      result: fc.constantFrom('ok', 'failed'),
-      platform: fc.constantFrom('web-v5', 'n', ''),
-      region: fc.constantFrom('ap-guangzhou', 'eu', 'ab', 'abc'),
-      app: fc.constantFrom('1400000123', ''),
-      code: fc.constantFrom(5400, -1, 0),
-      extraCode: fc.constantFrom(-10015, 7),
-      cause: fc.constantFrom('provider', 'network'),
-      count: fc.constantFrom(1, 7, 1_000_000),
-      id: fc.constantFrom('c0ffee', 'a', 'é', 'x'.repeat(128)),
-      durationMs: fc.constantFrom(0, 12, 812.25),
-      other: fc.oneof(fc.constantFrom('x', 3, true, null), fc.jsonValue({ maxDepth: 3 })),
-    },
-    { requiredKeys: ['result'] },
-  )
-  .map((record) => JSON.stringify(record));
+const record = fc.record(
+  {
+    service: fc.constantFrom('acme', 'globex', 'a', null),
+    at: fc.constantFrom(
+      ...['2026-11-23T12:00:00Z', '2026-11-23T12:00:00.120+08:00', '2026-11-23T12:00:00.123456789-00:30'],
+      ...[1_795_000_000_123, null],
+    ),
+    result: fc.constantFrom('ok', 'failed'),
+    platform: fc.constantFrom('web-v5', 'n', '', null, 'ウェブ'),
+    region: fc.constantFrom('ap-guangzhou', 'eu', 'ab', 'abc', 'zürich', '\u{1f30d}', 'a "b" \\ c'),
+    app: fc.constantFrom('1400000123', '', null, 'é'.repeat(64)),
+    code: fc.constantFrom(5400, -1, 0, null),
+    extraCode: fc.constantFrom(-10015, 7, null),
+    cause: fc.constantFrom('provider', 'network', null),
+    count: fc.constantFrom(1, 7, 1_000_000, null),
+    id: fc.constantFrom('c0ffee', 'a', 'é', 'x'.repeat(128), '\u{1f600}'.repeat(64), 'a\\"/', null),
+    durationMs: fc.constantFrom(0, 12, 812.25, null),
+    other: fc.oneof(fc.constantFrom('x', 3, true, null, 'ü'), fc.jsonValue({ maxDepth: 3 })),
+    größe: fc.constant(1),
+  },
+  { requiredKeys: ['result'] },
+);
+const sound = writtenSomehow(record);
+/** What serializers escape: beyond ASCII, and what HTML would take for its own. */
+const usual = writtenSomehow(record, /[^ -~]|["\\/<>&']/);
 /** A good line with a few characters changed, or no line at all. */
 const spoilt = fc
   .tuple(sound, fc.array(fc.tuple(fc.nat(300), fc.constantFrom('"', '\\', '{', ',', ' ', 'é', '0', '\r'))))
@@ -105,6 +111,18 @@ describe('a stream of outcome lines', () => {
     expect(plainLines).toBeGreaterThan(1_000);
   });
   let plainLines = 0;
+
+  it('is read at byte level in whatever form a serializer writes it', () => {
+    fc.assert(
+      fc.property(fc.array(usual, { minLength: 1 }), (texts) => {
+        const others: unknown[] = [];
+        const reader = new PlainLines({ plain: () => true, other: (text) => void others.push(text) });
+        reader.push(Buffer.from(`${texts.join('\n')}\n`));
+        expect(others).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
 
   it('passes over a line that is too long, and says so once', () => {
     const others: (string | undefined)[] = [];

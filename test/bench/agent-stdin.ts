@@ -31,6 +31,7 @@ const outcome = (random: Random, n: number) => {
   };
 };
 let ids = 0;
+const nextId = () => `c0ffee${(ids++).toString(16).padStart(12, '0')}`;
 const KINDS: readonly { readonly name: string; readonly write: (random: Random, n: number) => string }[] = [
   { name: 'canonical', write: (random, n) => JSON.stringify(outcome(random, n)) },
   {
@@ -53,15 +54,30 @@ const KINDS: readonly { readonly name: string; readonly write: (random: Random, 
       JSON.stringify({ ...outcome(random, n), user: { id: n, agent: 'a "quoted" one' }, tags: ['x', 'y'] }),
   },
   {
-    // Only JSON.parse reads these.
-    name: 'label not ASCII',
+    name: 'label beyond ASCII',
     write: (random, n) => JSON.stringify({ ...outcome(random, n), region: 'zürich' }),
   },
   {
-    // Another file for each cycle, or every line after the first one's would be a repeat.
-    name: 'canonical, with ids',
-    write: (random, n) =>
-      JSON.stringify({ ...outcome(random, n), id: `c0ffee${(ids++).toString(16).padStart(12, '0')}` }),
+    // As Python's json.dumps writes it.
+    name: 'spaces, nulls, escapes',
+    write: (random, n) => {
+      const { at, ...rest } = outcome(random, n);
+      const whole = { ...rest, code: null, extraCode: null, ...rest, region: 'zürich', id: null };
+      const members = Object.entries({ ...whole, at: at.replace('Z', '456+00:00') }).map(
+        ([key, value]) => `"${key}": ${JSON.stringify(value).replace('ü', '\\u00fc')}`,
+      );
+      return `{${members.join(', ')}}`;
+    },
+  },
+  // Another file for each cycle, or every line after the first one's would be a repeat.
+  { name: 'with ids', write: (random, n) => JSON.stringify({ ...outcome(random, n), id: nextId() }) },
+  {
+    name: 'with ids beyond ASCII',
+    write: (random, n) => JSON.stringify({ ...outcome(random, n), id: `zürich-${nextId()}` }),
+  },
+  {
+    name: 'with ids that have escapes',
+    write: (random, n) => JSON.stringify({ ...outcome(random, n), id: `"${nextId()}"` }),
   },
 ];
 

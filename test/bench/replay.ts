@@ -72,8 +72,12 @@ const KINDS: readonly Kind[] = [
         .replaceAll(',"', ', "'),
   },
   {
-    name: 'unusual (escapes), parsed in full',
-    write: (...given) => JSON.stringify(outcome(...given)).replace('"region":"', '"region":"\\u0061'),
+    name: 'label with an escape',
+    write: (...given) => JSON.stringify(outcome(...given)).replace('"region":"', '"region":"\\u00e4'),
+  },
+  {
+    name: 'an exponent, parsed in full',
+    write: (...given) => JSON.stringify(outcome(...given)).replace(/("durationMs":\d+)/, '$1e0'),
   },
 ];
 

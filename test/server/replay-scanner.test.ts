@@ -5,6 +5,7 @@ import { CAUSES } from '../../sla/cause.ts';
 import { causeOf, createCauseLookup } from '../../sla/causes.ts';
 import { IdHash } from '../../sla/lines/id-hash.ts';
 import { parseOutcome } from '../../sla/outcome.ts';
+import { writtenSomehow } from '../support/json-forms.ts';
 
 const lookup = createCauseLookup();
 const SERVICE = 'acme';
@@ -120,6 +121,16 @@ const HOSTILE = [
   '{"service":null,"at":"2026-11-03T02:00:00Z","result":"ok","code":null,"count":null,"id":null,"durationMs":null}',
   '{"at":"2026-11-03T02:00:00Z","result":"ok","platform":"","region":"","app":""}',
   '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"caf\u00e9","app":"\u{1f600}","id":"\u00fc\u{1f600}"}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"caf\\u00e9","app":"\\ud83d\\ude00","id":"\\u00fc\\/\\""}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"\\ud83d"}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"tab\\there"}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","id":"c1\\u0085"}',
+  '{"at":"2026-11-03T02:00:00Z","result":"failed","platform":"web\\u002dv5","code":5400}',
+  '{"service":"\\u00e9","at":"2026-11-03T02:00:00Z","result":"ok"}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","größe":1,"r\\u0065sult":"failed"}',
+  ...[64, 65].map((units) => `{"at":1793671200120,"result":"ok","region":"${'é'.repeat(units)}"}`),
+  ...[64, 65].map((units) => `{"at":1793671200120,"result":"ok","app":"${'\\u0061'.repeat(units)}"}`),
+  ...[64, 65].map((pairs) => `{"at":1793671200120,"result":"ok","id":"${'\u{1f600}'.repeat(pairs)}"}`),
   '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"del\u007f"}',
   '{"at":"2026-11-03T02:00:00Z","result":"ok","region":"c1\u0085"}',
   '{"at":"2026-11-03T02:00:00Z","result":"ok","note":"\u2028 \u2029 \u0085 \u00e9"}',
@@ -286,6 +297,15 @@ const HOSTILE = [
   '{"at":"2026-11-03T02:00:00Z" "result":"ok"}',
   '{,"at":"2026-11-03T02:00:00Z","result":"ok"}',
   '{"at":"2026-11-03T02:00:00Z","result":"ok"}}',
+  '{"at":null,"result":"ok"}',
+  '{"at":"2026-11-03T02:00:00Z","result":null}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","count":null,"count":2}',
+  '{"at":"2026-11-03T02:00:00Z","result":"ok","count":nullx}',
+  '{"at":"2026-11-03T02:00:00Z","result":"failed","platform":"web-v5","code":5400.0,"extraCode":-0.0}',
+  ...['2.0', '2.00', '2.', '2.0e0', '2.01', '0.0', '-2.0'].map(
+    (count) => `{"at":1793671200120.0,"result":"ok","count":${count}}`,
+  ),
+  '  {  "at"  :  "2026-11-03T02:00:00Z"  ,  "result" : "ok" , "x" : [ 1 , { } , { "a" : [ ] } ] }  \r',
   '{"at":"2026-11-03T02:00:00Z","result":"ok"} ',
   ' {"at":"2026-11-03T02:00:00Z","result":"ok"}',
   '{"at": "2026-11-03T02:00:00Z", "result": "ok", "count": 2}',
@@ -391,6 +411,9 @@ describe('the scanner', () => {
       GOOD.replaceAll(':"', ': "').replaceAll(',"', ', "'),
       HOSTILE[1]!,
       '{"result":"failed","durationMs":7,"id":"x","extraCode":-1,"code":0,"count":3,"cause":"network","app":"a","region":"r","platform":"web-v4","at":1793671200120,"service":"acme","custom":"t\u00e9xt","flag":true,"n":-12}',
+      // As other serializers write them.
+      '{ "at" : "2026-11-03T02:00:00.123456+00:00", "result" : "failed", "region" : "z\\u00fcrich", "code" : 5400.0, "id" : null }',
+      '{"at":"2026-11-03T02:00:00.123456789Z","result":"ok","region":"zürich","id":"\\"ü\\"","cause":null,"größe":{ "a" : 1 }}',
     ];
     expect(scan([Buffer.from(`${orders.join('\n')}\n`)], 100).unusualLines).toBe(0);
   });
@@ -474,6 +497,7 @@ const record: fc.Arbitrary<string> = fc
 
 const line: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: record },
+  { weight: 4, arbitrary: writtenSomehow(fc.record(value, { requiredKeys: ['at', 'result'] })) },
   { weight: 1, arbitrary: record.map((text) => `${text}\r`) },
   { weight: 1, arbitrary: fc.tuple(record, fc.nat(200)).map(([text, length]) => text.slice(0, length)) },
   { weight: 1, arbitrary: fc.constantFrom(...HOSTILE) },

@@ -1,33 +1,45 @@
+import { OUTCOME_LIMITS } from '../outcome.ts';
+import { ABSENT } from './byte-text.ts';
+import { JsonText } from './json-text.ts';
+
 interface Entry {
+  /** As the label was written, escapes and all. */
   readonly bytes: Uint8Array;
   readonly text: string;
 }
 
 /** A power of two; labels that fall on one place take turns there. */
 const PLACES = 1_024;
+const { labelCharacters } = OUTCOME_LIMITS;
 
-/** Gives the same string for the same bytes, without making it anew each time: labels repeat. */
+/** Gives the same string for the same bytes, without reading them anew each time: labels repeat. */
 export class LabelTexts {
-  readonly #buffer: Buffer;
   readonly #view: DataView;
+  readonly #bytes: Uint8Array;
   readonly #places: (Entry | undefined)[] = new Array<Entry | undefined>(PLACES).fill(undefined);
+  readonly #text = new JsonText(labelCharacters);
 
-  /** @param view of the same bytes as `buffer`, with four to spare behind every label */
-  constructor(buffer: Buffer, view: DataView) {
-    this.#buffer = buffer;
+  /** @param view  in which SLACK_BYTES lie behind every label */
+  constructor(view: DataView) {
     this.#view = view;
+    this.#bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   }
 
-  /** @returns the printable ASCII in [start, end) */
-  at(start: number, end: number): string {
+  /**
+   * @param start  behind a label's opening quotation mark
+   * @param end    of its closing one
+   * @returns what the label says; undefined when it is none, see `isPlainText`
+   */
+  at(start: number, end: number): string | undefined {
     const length = end - start;
     if (length === 0) return '';
     const place = this.#placeOf(start, length);
     const entry = this.#places[place];
     if (entry !== undefined && entry.bytes.length === length && this.#isAt(start, entry.bytes))
       return entry.text;
-    const text = this.#buffer.toString('latin1', start, end);
-    this.#places[place] = { bytes: Uint8Array.from(this.#buffer.subarray(start, end)), text };
+    if (this.#text.read(this.#view, start) === ABSENT) return undefined;
+    const text = this.#text.toString();
+    this.#places[place] = { bytes: this.#bytes.slice(start, end), text };
     return text;
   }
 
@@ -40,7 +52,7 @@ export class LabelTexts {
   }
 
   #isAt(start: number, bytes: Uint8Array): boolean {
-    for (let i = 0; i < bytes.length; i += 1) if (this.#buffer[start + i] !== bytes[i]) return false;
+    for (let i = 0; i < bytes.length; i += 1) if (this.#bytes[start + i] !== bytes[i]) return false;
     return true;
   }
 }
