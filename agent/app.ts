@@ -58,6 +58,8 @@ export interface RunningAgent {
   /** Of the services reported here those that the token does not cover. */
   readonly forbidden: ForbiddenServices;
   readonly isConnected: boolean;
+  /** Aborted once another process has the spool: nothing is accepted any more, and the agent is to be stopped. */
+  readonly taken: AbortSignal;
   /** @returns whether the daemon acknowledged everything that was sealed in time */
   flush(withinMs: number): Promise<boolean>;
   /** Stops the intake, seals, waits for the daemon for up to `flushMs`, and lets go of the spool. */
@@ -77,6 +79,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   // Before anything is started, as it is a slip of the configuration.
   for (const path of options.follow ?? []) await assertFile(path);
   const forbidden = new ForbiddenServices();
+  const taken = new AbortController();
   let link: Link | undefined;
   const metrics: AgentMetrics = new AgentMetrics({ version: AGENT_VERSION, gauges: () => gauges() });
   const spool = await Spool.open({
@@ -103,6 +106,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           { producerId, host },
           'the spool is a copy of another agent’s and is set aside; if it is not, set spool.hostId from the start',
         ),
+      taken: (error) => {
+        log.error(error.message);
+        taken.abort(error);
+      },
     },
   });
   link = new Link({
@@ -202,17 +209,20 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     get isConnected() {
       return running.isConnected;
     },
+    taken: taken.signal,
     flush: (withinMs) => running.flush(withinMs),
     stop: async (flushMs = STOP_FLUSH_MS) => {
       await http?.stop();
       callbacks?.close();
       await Promise.all(followers.map((follower) => follower.stop()));
       await ticker.stop();
-      await spool.commit().catch(() => {});
-      await spool
-        .seal()
-        .catch((error: Error) => log.error({ error: error.message }, 'the last batch stays open'));
-      const isFlushed = await running.flush(flushMs);
+      if (!taken.signal.aborted) {
+        await spool.commit().catch(() => {});
+        await spool
+          .seal()
+          .catch((error: Error) => log.error({ error: error.message }, 'the last batch stays open'));
+      }
+      const isFlushed = await running.flush(taken.signal.aborted ? 0 : flushMs);
       await running.stop();
       // What could not be sealed is in the journal, and the next start seals it.
       await spool

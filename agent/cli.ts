@@ -36,8 +36,8 @@ usage: roomwatch-agent [options]           take outcomes over HTTP
   --listen HOST:PORT   POST /v1/outcomes, /healthz, /metrics (default ${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}; not with --stdin)
   --help, --version
 
-exit codes: 0 done; 1 not everything was counted in time, it waits in the spool, or the input broke off;
-            2 bad usage or configuration
+exit codes: 0 done; 1 not everything was counted in time, it waits in the spool, or the input broke off, or
+            another process has the spool; 2 bad usage or configuration
 `;
 
 /** Runs the program; never throws. */
@@ -89,22 +89,23 @@ async function run(
   log.info({ server: options.server, spool: options.spoolDirectory, services: agent.services }, 'started');
   if (http !== undefined)
     log.info({ url: `http://${options.listen?.host}:${http}/v1/outcomes` }, 'listening');
+  const { receiver, spool, metrics, taken } = agent;
+  const ending = AbortSignal.any([io.signal, taken]);
   if (!values.stdin) {
-    await aborted(io.signal);
+    await aborted(ending);
     log.info('stopping');
     await agent.stop();
-    return EXIT.done;
+    return taken.aborted ? EXIT.no : EXIT.done;
   }
-  const { receiver, spool, metrics } = agent;
   // Ending the stream ends the loop; what was read is taken in full.
-  io.signal.addEventListener('abort', () => io.stdin.destroy(), { once: true });
+  ending.addEventListener('abort', () => io.stdin.destroy(), { once: true });
   const read = readOutcomeStream(io.stdin, {
     receiver,
     spool,
     metrics,
     clock: systemClock,
     log,
-    signal: io.signal,
+    signal: ending,
   });
   const result = await read.catch((error: unknown) => {
     if (error instanceof InputCutError) return error;
@@ -115,7 +116,7 @@ async function run(
   if (result instanceof InputCutError) {
     // Done only in part is not done: a job that was interrupted must not look as if it had ended.
     const { linesTaken, message: error } = result;
-    const why = io.signal.aborted ? 'stopped before the end of the input' : 'the input broke off';
+    const why = ending.aborted ? 'stopped before the end of the input' : 'the input broke off';
     const whereabouts = isFlushed ? 'are counted' : 'wait in the spool';
     const advice = 'give it the lines after them, or with ids all of them, to count the rest';
     log.error(

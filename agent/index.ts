@@ -202,13 +202,18 @@ class EmbeddedAgent implements Agent {
       })
       .finally(() => {
         this.#draining = undefined;
-        if (this.#hasWork && !this.#isStopped) this.#drain();
+        if ((this.#hasWork || !this.#isRunning) && !this.#isStopped) this.#drain();
       });
   }
 
   async #takeAll(): Promise<void> {
+    if (this.#agent?.taken.aborted) {
+      const taken = this.#agent;
+      this.#agent = undefined;
+      await taken.stop(0);
+    }
     this.#agent ??= await this.#start();
-    while (this.#hasWork && !this.#isStopped) {
+    while (this.#hasWork && !this.#isStopped && !this.#agent.taken.aborted) {
       if (this.#agent.spool.refusal() !== undefined) {
         await pause(RETRY_MS / 10);
         continue;
@@ -217,6 +222,10 @@ class EmbeddedAgent implements Agent {
       // A disk that hung may have outlived the patience of `close`.
       if (!this.#isStopped) await this.#takePortions(this.#agent);
     }
+  }
+
+  get #isRunning(): boolean {
+    return this.#agent !== undefined && !this.#agent.taken.aborted;
   }
 
   get #hasWork(): boolean {
@@ -263,7 +272,7 @@ class EmbeddedAgent implements Agent {
     const { services, server, token, tokenFile, spoolDirectory, agent } = this.#options;
     const given = token ?? process.env.ROOMWATCH_TOKEN;
     const hostId = process.env.ROOMWATCH_HOST_ID;
-    return startAgent({
+    const started = await startAgent({
       server: server ?? DEFAULT_SERVER,
       token: () =>
         readToken({
@@ -278,6 +287,9 @@ class EmbeddedAgent implements Agent {
       ...(hostId ? { hostId } : {}),
       ...agent,
     });
+    // Another may stop, and until then this process tries again and again.
+    started.taken.addEventListener('abort', () => this.#drain(), { once: true });
+    return started;
   }
 }
 

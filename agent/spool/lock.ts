@@ -14,6 +14,8 @@ const STALE_MS = {
   otherMachine: 60_000,
 } as const;
 const TOUCH_MS = 2_500;
+/** A lock touched so lately is held: it is stale for nobody. */
+const FRESH_MS = 2 * TOUCH_MS;
 const LOOK_EVERY_MS = 250;
 /** Contenders look at each other so often, and for so long, while one of them takes the lock: a few milliseconds. */
 const CONTEND_EVERY_MS = 5;
@@ -39,6 +41,17 @@ export class SpoolLockedError extends Error {
   }
 }
 
+/** Another process took the directory, as it may from one that was suspended for long. */
+export class SpoolTakenError extends Error {
+  readonly code = 'SPOOL_TAKEN';
+  constructor(directory: string, holder: Holder) {
+    super(
+      `the spool ${directory} was taken over by process ${holder.pid} on ${holder.host}, as this one did not run for a while; stop one of the two`,
+    );
+    this.name = 'SpoolTakenError';
+  }
+}
+
 /** A spool was written to after its directory had been let go: a fault of the program, never of the disk. */
 export class SpoolClosedError extends Error {
   readonly code = 'SPOOL_CLOSED';
@@ -46,6 +59,16 @@ export class SpoolClosedError extends Error {
     super(`the spool ${directory} is closed; open it again`);
     this.name = 'SpoolClosedError';
   }
+}
+
+export interface DirectoryLock {
+  /**
+   * To be awaited before each write: whoever was suspended may have lost the directory meanwhile, and is not told. Looks
+   * at the disk only when that may be.
+   * @throws SpoolTakenError
+   */
+  assertHeld(): Promise<void>;
+  release(): Promise<void>;
 }
 
 /**
@@ -58,10 +81,9 @@ export class SpoolClosedError extends Error {
  * behind belongs to a dead process, and may be deleted by anybody at any time. The claim becomes the lock by being
  * renamed, which is one step and needs no links of the file system.
  *
- * @returns releases it
  * @throws SpoolLockedError
  */
-export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const path = join(directory, 'lock');
   const claim = join(directory, `${CLAIM_PREFIX}${randomUUID()}`);
   const text = JSON.stringify(ownHolder());
@@ -82,16 +104,56 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   } finally {
     await rm(claim, { force: true });
   }
-  const touching = setInterval(() => {
+  return new HeldLock(directory, path, text);
+}
+
+class HeldLock implements DirectoryLock {
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #text: string;
+  readonly #touching: NodeJS.Timeout;
+  #touched = bothClocks();
+  #taken: SpoolTakenError | undefined;
+
+  constructor(directory: string, path: string, text: string) {
+    this.#directory = directory;
+    this.#path = path;
+    this.#text = text;
+    this.#touching = setInterval(() => void this.#touch().catch(() => {}), TOUCH_MS);
+    this.#touching.unref();
+  }
+
+  async assertHeld(): Promise<void> {
+    const now = bothClocks();
+    // Of a machine that slept one of the clocks may have stood still.
+    const isFresh = now.every((ms, i) => Math.abs(ms - this.#touched[i]!) < FRESH_MS);
+    if (!isFresh && !this.#taken) await this.#touch();
+    if (this.#taken) throw this.#taken;
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#touching);
+    if (!(await this.#otherHolder())) await rm(this.#path, { force: true });
+  }
+
+  /** Looks after it has touched: whoever found the lock stale before that has put its own there by then, or will soon. */
+  async #touch(): Promise<void> {
+    const at = bothClocks();
     const now = new Date();
-    void utimes(path, now, now).catch(() => {});
-  }, TOUCH_MS);
-  touching.unref();
-  return async () => {
-    clearInterval(touching);
-    // Whoever took this process for dead, when it was suspended, has its own lock there.
-    if ((await readFile(path, 'utf8').catch(() => '')) === text) await rm(path, { force: true });
-  };
+    await utimes(this.#path, now, now).catch(() => {});
+    const other = await this.#otherHolder();
+    if (other) this.#taken = new SpoolTakenError(this.#directory, other);
+    else this.#touched = at;
+  }
+
+  async #otherHolder(): Promise<Holder | undefined> {
+    const holder = await readHolder(this.#path);
+    return holder && JSON.stringify(holder) !== this.#text ? holder : undefined;
+  }
+}
+
+function bothClocks(): readonly number[] {
+  return [performance.now(), Date.now()];
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Positions } from './intake-record.ts';
 import { type RecoveredJournal, recoverJournal } from './intake-recovery.ts';
 import { Journal } from './journal.ts';
 import { SPOOL_BOUNDS, SPOOL_DEFAULTS } from './limits.ts';
-import { lockDirectory, SpoolLockedError } from './lock.ts';
+import { type DirectoryLock, lockDirectory, SpoolLockedError, type SpoolTakenError } from './lock.ts';
 import type { Repair } from './reconcile.ts';
 import { ReportedServices } from './reported-services.ts';
 import type { Gap } from './segment-content.ts';
@@ -45,6 +45,8 @@ export interface SpoolEvents {
   repaired(repair: Repair): void;
   /** The spool is a copy of another agent's and was set aside. */
   copied(foreign: Identity): void;
+  /** Another process has the directory: this one has let go of it, and nothing more is accepted. */
+  taken(error: SpoolTakenError): void;
 }
 
 /** What belongs to one identity. */
@@ -61,7 +63,7 @@ export interface Opened {
   readonly disk: Disk;
   readonly memory: IdMemory;
   readonly idLog: IdLog;
-  readonly release: () => Promise<void>;
+  readonly lock: DirectoryLock;
   readonly services: ReportedServices;
   readonly parts: Parts;
   readonly positions: Positions;
@@ -69,7 +71,7 @@ export interface Opened {
   readonly asideBytes: number;
 }
 
-async function takeDirectory(disk: Disk, directory: string): Promise<() => Promise<void>> {
+async function takeDirectory(disk: Disk, directory: string): Promise<DirectoryLock> {
   try {
     await makeDirectory(disk, directory);
     return await lockDirectory(directory);
@@ -90,7 +92,7 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
   const { directory, nowMs, on } = options;
   const disk = options.disk ?? realDisk;
   const settings = { ...SPOOL_DEFAULTS, ...options.settings };
-  const release = await takeDirectory(disk, directory);
+  const lock = await takeDirectory(disk, directory);
   try {
     await makeDirectory(disk, join(directory, 'ids'));
     const found = await findIdentity(disk, directory, options.hostId);
@@ -149,14 +151,14 @@ export async function openSpool(options: SpoolOptions): Promise<Opened> {
       disk,
       memory,
       idLog,
-      release,
+      lock,
       services: reported,
       parts,
       positions,
       asideBytes: await asideFolderBytes(aside),
     };
   } catch (error) {
-    await release();
+    await lock.release();
     throw error;
   }
 }

@@ -14,7 +14,7 @@ import { IdClaims } from './id-claims.ts';
 import type { IdLog } from './id-log.ts';
 import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
-import { SpoolClosedError } from './lock.ts';
+import { type DirectoryLock, SpoolClosedError, SpoolTakenError } from './lock.ts';
 import { OpenBatch } from './open-batch.ts';
 import {
   type Opened,
@@ -49,7 +49,7 @@ export class Spool {
   readonly #groups: GroupCommit;
   readonly #ids: IdClaims;
   readonly #idLog: IdLog;
-  readonly #release: () => Promise<void>;
+  readonly #lock: DirectoryLock;
   readonly #services: ReportedServices;
   #parts: Parts;
 
@@ -84,7 +84,7 @@ export class Spool {
     this.#disk = opened.disk;
     this.#ids = new IdClaims(opened.memory, options.monotonicMs);
     this.#idLog = opened.idLog;
-    this.#release = opened.release;
+    this.#lock = opened.lock;
     this.#services = opened.services;
     this.#parts = opened.parts;
     this.#positions = opened.positions;
@@ -462,10 +462,14 @@ export class Spool {
     this.#refusal = 'closed';
     // A commit that fails was answered to its sender already.
     await this.#groups.commit().catch(() => {});
+    const seal = async () => {
+      if (!this.#open.isEmpty || this.#frozen) await this.#seal();
+      await this.#save(true);
+    };
     await this.#serial.run(async () => {
+      if (this.#isLetGo) return;
       try {
-        if (!this.#open.isEmpty || this.#frozen) await this.#seal();
-        await this.#save(true);
+        await this.#whileHeld(seal);
       } finally {
         await this.#letGo();
       }
@@ -476,14 +480,28 @@ export class Spool {
   #alone<T>(task: () => Promise<T>): Promise<T> {
     return this.#serial.run(() => {
       if (this.#isLetGo) throw new SpoolClosedError(this.#options.directory);
-      return task();
+      return this.#whileHeld(task);
     });
   }
 
+  /** @throws SpoolTakenError */
+  async #whileHeld<T>(task: () => Promise<T>): Promise<T> {
+    try {
+      await this.#lock.assertHeld();
+    } catch (error) {
+      this.#refusal = 'closed';
+      await this.#letGo();
+      if (error instanceof SpoolTakenError) this.#options.on?.taken?.(error);
+      throw error;
+    }
+    return task();
+  }
+
   async #letGo(): Promise<void> {
+    if (this.#isLetGo) return;
     this.#isLetGo = true;
     await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
-    await this.#release();
+    await this.#lock.release();
   }
 
   /** Mends what the last process left and begins a journal that stands for it. */

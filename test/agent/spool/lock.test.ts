@@ -4,15 +4,16 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDirectory } from '../../../agent/spool/lock.ts';
+import { type DirectoryLock, lockDirectory } from '../../../agent/spool/lock.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { temporaryFolder } from './spool-folder.ts';
 
 let folder: string;
 let lock: string;
-const releases: (() => Promise<void>)[] = [];
+const locks: DirectoryLock[] = [];
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -20,9 +21,12 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const release of releases.splice(0)) await release();
+  for (const one of locks.splice(0)) await one.release();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** A holder touches its lock, and looks at it, once in less than this. */
+const TOUCHED_WITHIN_MS = 3_000;
 
 /** No process has this number. */
 const DEAD = { pid: 4_194_304, startedAt: 'never', host: hostname(), pidNamespace: '' };
@@ -38,7 +42,7 @@ function holderOf(pid: number): object {
 }
 
 async function take(): Promise<void> {
-  releases.push(await lockDirectory(folder));
+  locks.push(await lockDirectory(folder));
 }
 
 /** @returns how many of the contenders hold it */
@@ -48,7 +52,7 @@ async function contend(contenders: number): Promise<number> {
   for (const one of taken) {
     if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'SPOOL_LOCKED' });
   }
-  releases.push(...held);
+  locks.push(...held);
   return held.length;
 }
 
@@ -64,7 +68,7 @@ describe('the lock of a spool', () => {
     for (let round = 0; round < 50; round += 1) {
       await writeLock(OF_OLDER_AGENT);
       holders.push(await contend(8));
-      for (const release of releases.splice(0)) await release();
+      for (const one of locks.splice(0)) await one.release();
     }
     expect(holders).toEqual(holders.map(() => 1));
     expect(await readdir(folder)).toEqual([]);
@@ -76,14 +80,14 @@ describe('the lock of a spool', () => {
     const processes = [startContender(), startContender(), startContender()];
     const holders: number[] = [];
     try {
-      await Promise.all(processes.map((one) => once(one, 'message')));
+      await Promise.all(processes.map(heard));
       for (let round = 0; round < 200; round += 1) {
         const directory = await mkdtemp(join(folder, 'spool-'));
         await writeFile(join(directory, 'lock'), JSON.stringify(OF_OLDER_AGENT));
-        const answers = processes.map((one) => once(one, 'message'));
+        const answers = processes.map(heard);
         // At the same millisecond, or the first would be done before the others begin.
         for (const one of processes) one.send({ directory, atMs: Date.now() + 3 });
-        const taken = (await Promise.all(answers)).map(([answer]) => answer as string);
+        const taken = await Promise.all(answers);
         holders.push(taken.filter((one) => one === 'held').length);
         expect(taken.filter((one) => one !== 'held' && one !== 'SPOOL_LOCKED')).toEqual([]);
       }
@@ -126,7 +130,7 @@ describe('the lock of a spool', () => {
   it('of another PID namespace or host is waited for until it is stale, and then taken over', async () => {
     await writeLock({ ...DEAD, host: 'another' }, 59_500);
     await take();
-    await releases.pop()!();
+    await locks.pop()!.release();
     // On the same kernel a sixth of the time will do.
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
     await writeLock({ ...ELSEWHERE, startedAt: `${boot} 1` }, 9_500);
@@ -153,24 +157,67 @@ describe('the lock of a spool', () => {
   });
 
   it('is not deleted by one that lost it', async () => {
-    const release = await lockDirectory(folder);
+    const lost = await lockDirectory(folder);
     await writeLock(ELSEWHERE);
-    await release();
+    await lost.release();
     expect(JSON.parse(await readFile(lock, 'utf8'))).toEqual(ELSEWHERE);
   });
+
+  it('is held for as long as nobody else puts one there', async () => {
+    await take();
+    await locks[0]!.assertHeld();
+    const text = await readFile(lock, 'utf8');
+    // Deleted or spoilt, it is nobody else's.
+    for (const spoil of [() => rm(lock), () => writeFile(lock, '')]) {
+      await spoil();
+      await sleep(TOUCHED_WITHIN_MS);
+      await locks[0]!.assertHeld();
+      await writeFile(lock, text);
+    }
+    await writeLock(ELSEWHERE);
+    await sleep(TOUCHED_WITHIN_MS);
+    await expect(locks[0]!.assertHeld()).rejects.toMatchObject({ code: 'SPOOL_TAKEN' });
+  }, 20_000);
+
+  it('is known to be lost at once by a process that was suspended', async () => {
+    const holder = startContender();
+    try {
+      await heard(holder);
+      holder.send({ directory: folder, atMs: Date.now() });
+      expect(await heard(holder)).toBe('held');
+      holder.kill('SIGSTOP');
+      await writeLock(ELSEWHERE);
+      await sleep(5_500);
+      holder.send('assert');
+      holder.kill('SIGCONT');
+      expect(await heard(holder)).toBe('SPOOL_TAKEN');
+    } finally {
+      holder.kill('SIGKILL');
+    }
+  }, 20_000);
 });
+
+/** What a contender says next. */
+async function heard(contender: ChildProcess): Promise<unknown> {
+  const [word] = (await once(contender, 'message')) as [unknown];
+  return word;
+}
 
 /** A process of its own, with the built program: the steps of one process alone hardly ever overlap. */
 function startContender(): ChildProcess {
   const lockModule = fileURLToPath(new URL('../../../dist/agent/spool/lock.js', import.meta.url));
   const script = `
     import { lockDirectory } from ${JSON.stringify(lockModule)};
-    process.on('message', ({ directory, atMs }) => {
-      while (Date.now() < atMs);
-      lockDirectory(directory).then(
-        () => process.send('held'),
-        (error) => process.send(error.code ?? error.message),
-      );
+    let held;
+    process.on('message', (message) => {
+      const answer = (step, said) =>
+        step.then(said, (error) => error.code ?? error.message).then((word) => process.send(word));
+      if (message === 'assert') return answer(held.assertHeld(), () => 'still held');
+      while (Date.now() < message.atMs);
+      answer(lockDirectory(message.directory), (lock) => {
+        held = lock;
+        return 'held';
+      });
     });
     process.send('ready');
   `;
