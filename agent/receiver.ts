@@ -44,6 +44,8 @@ const NOT_UTF8_FAULT: ReceiveFault = {
 /** Takes records from any way in: reads each, finds its cause and hands it to the spool. */
 export class Receiver {
   readonly #options: ReceiverOptions;
+  /** What was accepted into the newest commit group, by way in. */
+  #newest: { readonly durable: Promise<void>; readonly accepted: Map<Source, number> } | undefined;
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -89,8 +91,7 @@ export class Receiver {
    */
   receiveHashed(outcomes: HashedOutcomes, { from, to }: { from: number; to: number }, source: Source): void {
     const { spool, metrics } = this.#options;
-    const { accepted, repeated } = spool.acceptHashed(outcomes, from, to);
-    if (accepted > 0) metrics.count('outcomesAccepted', accepted, source);
+    const repeated = spool.acceptHashed(outcomes, { from, to }, (n) => this.#countOnceDurable(n, source));
     if (repeated > 0) metrics.count('outcomesRepeated', repeated);
   }
 
@@ -122,7 +123,7 @@ export class Receiver {
     const { metrics } = this.#options;
     switch (acceptance) {
       case 'accepted':
-        metrics.count('outcomesAccepted', n, source);
+        this.#countOnceDurable(n, source);
         return ACCEPTED;
       case 'repeated':
         metrics.count('outcomesRepeated', n);
@@ -140,5 +141,22 @@ export class Receiver {
           message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
         });
     }
+  }
+
+  /** Outcomes accepted just now. What the disk refuses is answered so, or tried again, and then counted once. */
+  #countOnceDurable(n: number, source: Source): void {
+    const { spool, metrics } = this.#options;
+    const durable = spool.commit();
+    if (this.#newest?.durable !== durable) {
+      const accepted = new Map<Source, number>();
+      this.#newest = { durable, accepted };
+      const count = () => {
+        for (const [way, outcomes] of accepted) metrics.count('outcomesAccepted', outcomes, way);
+      };
+      // Whoever accepted them hears of the failure.
+      durable.then(count, () => {});
+    }
+    const { accepted } = this.#newest;
+    accepted.set(source, (accepted.get(source) ?? 0) + n);
   }
 }

@@ -241,7 +241,7 @@ export const AGENT_METRICS = {
     'agent_outcomes_accepted_total',
     'counter',
     ['source'],
-    'Outcomes accepted, by way in.',
+    'Outcomes accepted and on disk, by way in.',
   ),
   outcomesRejected: metric('agent_outcomes_rejected_total', 'counter', ['code'], 'Records refused, by code.'),
   requestsRefused: metric(

@@ -214,25 +214,30 @@ export class Spool {
   /**
    * Takes the outcomes [from, to), of services that are admitted. They may fall into several groups; after a failure
    * all of them can be taken again, as those that are durable are known.
-   * @returns how many outcomes were accepted and how many repeated, by their counts
+   * @param onAccepted told of each one's count, right after it was accepted
+   * @returns how many outcomes repeated, by their counts
    */
-  acceptHashed(outcomes: HashedOutcomes, from: number, to: number): { accepted: number; repeated: number } {
-    const taken = { accepted: 0, repeated: 0 };
+  acceptHashed(
+    outcomes: HashedOutcomes,
+    range: { readonly from: number; readonly to: number },
+    onAccepted: (n: number) => void,
+  ): number {
+    let repeated = 0;
     let last: string | undefined;
-    this.#ids.claimAll(outcomes, { from, to }, (index, key) => {
+    this.#ids.claimAll(outcomes, range, (index, key) => {
       const labels = outcomes.labels[index]!;
       const n = outcomes.counts[index]!;
       if (labels.service !== last) this.#services.watch(labels.service);
       last = labels.service;
       if (key === undefined) {
-        taken.repeated += n;
+        repeated += n;
         return;
       }
-      taken.accepted += n;
       const minute = this.#minuteOf(outcomes.startedAtMs[index]!);
       this.#groups.addSeries({ labels, minute, n }, key, this.#clockOffsetMs);
+      onAccepted(n);
     });
-    return taken;
+    return repeated;
   }
 
   /** Takes outcomes without ids that were folded under a clock correction, which need not be the present one. */

@@ -53,9 +53,27 @@ describe('outcomes from a stream', () => {
     input.end([...distinct, poison, ''].join('\n'));
     expect(await read(input)).toMatchObject({ lines: 1_501, rejected: 0 });
     expect(disk.failures).toBe(0);
+    // Not those a second time that were taken again.
+    expect(agent.metrics.total('outcomesAccepted')).toBe(1_501);
     await agent.spool.seal();
     expect(await agent.flush(5_000)).toBe(true);
     expect(peer.totals()).toEqual({ ok: 0, failed: 1_501, lost: 0 });
+  });
+
+  it('with ids count once each when the disk takes the first of them and refuses the others', async () => {
+    const withIds = Array.from({ length: 30_000 }, (_, n) => `{"result":"failed","id":"${n}"}`);
+    withIds.push('{"result":"failed","platform":"poison","id":"last"}');
+    const input = new PassThrough();
+    disk.failures = 2;
+    const reading = read(input);
+    // At once, so that they are one portion.
+    input.end(withIds.join('\n'));
+    await reading;
+    expect(disk.failures).toBe(0);
+    expect(agent.metrics.total('outcomesAccepted')).toBe(30_001);
+    await agent.spool.seal();
+    expect(await agent.flush(5_000)).toBe(true);
+    expect(peer.totals()).toEqual({ ok: 0, failed: 30_001, lost: 0 });
   });
 
   it('count once for each id, the first line of it, whether it is read at byte level or in full', async () => {
