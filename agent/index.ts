@@ -2,13 +2,17 @@ import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cell } from '../protocol/frame.ts';
 import { createCauseLookup } from '../sla/causes.ts';
+import { IdHash } from '../sla/lines/id-hash.ts';
+import { isOutcomeId } from '../sla/outcome.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
 import { Fold, type FoldedCells } from './intake/fold.ts';
+import { type HashedRange, HashedReports } from './intake/hashed-reports.ts';
 import { type TakenEach, takeEach } from './intake/take-each.ts';
 import { checkLibraryOptions } from './library-options.ts';
 import { type Log, sheltered, silentLog } from './log.ts';
 import type { Received } from './receiver.ts';
 import { DEFAULT_SERVER } from './settings.ts';
+import type { Spool } from './spool/spool.ts';
 import { readToken } from './token.ts';
 
 export { AgentOptionsError } from './library-options.ts';
@@ -48,7 +52,7 @@ export interface LibraryOptions {
 export interface Agent {
   /**
    * Takes an outcome. Returns at once and never throws; a bad report or a full buffer is counted and logged. One
-   * without an id, and with its time in milliseconds or none, costs a tenth of a microsecond; see `Fold`.
+   * without an id costs a tenth of a microsecond, see `Fold`; one with an id less than a whole one.
    */
   record(outcome: OutcomeReport): void;
   /**
@@ -93,7 +97,9 @@ class EmbeddedAgent implements Agent {
   readonly #fold: Fold;
   /** Taken from the fold and not on disk yet. */
   #folded: FoldedCells | undefined;
-  #buffer: OutcomeReport[] = [];
+  readonly #buffer: OutcomeReport[] = [];
+  readonly #hashed = new HashedReports();
+  readonly #idHash = new IdHash();
   #agent: RunningAgent | undefined;
   #isClosing = false;
   #isStopped = false;
@@ -136,9 +142,11 @@ class EmbeddedAgent implements Agent {
 
   #take(outcome: OutcomeReport): void {
     const nowMs = Date.now();
-    if (!this.#isClosing && typeof outcome === 'object' && outcome && this.#fold.add(outcome, nowMs)) {
-      this.#drain();
-      return;
+    if (!this.#isClosing && typeof outcome === 'object' && outcome) {
+      if (this.#fold.add(outcome, nowMs) || this.#isHashed(outcome, nowMs)) {
+        this.#drain();
+        return;
+      }
     }
     if (this.#isClosing || this.#buffer.length >= BUFFER_MAX) {
       this.#drop(1);
@@ -147,6 +155,20 @@ class EmbeddedAgent implements Agent {
     // The copy is the application's record as it is now, and "now" is when it was made.
     this.#buffer.push({ ...outcome, at: outcome?.at ?? nowMs });
     this.#drain();
+  }
+
+  /**
+   * Keeps of a sound report with an id what counts, in a few bytes, or drops it.
+   * @returns false when it must go the full way
+   */
+  #isHashed(outcome: OutcomeReport, nowMs: number): boolean {
+    const { id } = outcome;
+    if (!isOutcomeId(id) || !this.#agent) return false;
+    const read = this.#fold.read(outcome, nowMs);
+    if (read === undefined || !this.#agent.spool.admits(read.labels.service)) return false;
+    this.#idHash.ofText(id);
+    if (!this.#hashed.add(read.labels, read, this.#idHash)) this.#drop(1);
+    return true;
   }
 
   #drop(outcomes: number): void {
@@ -186,8 +208,8 @@ class EmbeddedAgent implements Agent {
     this.#isStopped = true;
     // A portion that is under way is on disk or back in the buffer.
     await before(this.#draining ?? Promise.resolve(), RETRY_MS);
-    const left =
-      this.#buffer.length + outcomesIn(this.#fold.take()) + (this.#folded ? outcomesIn(this.#folded) : 0);
+    const folded = outcomesIn(this.#fold.take()) + (this.#folded ? outcomesIn(this.#folded) : 0);
+    const left = this.#buffer.length + this.#hashed.length + folded;
     if (left > 0) this.#drop(left);
     await this.#agent?.stop(FLUSH_MS).catch((error: Error) => {
       this.#log.error({ error: error.message }, 'the agent did not stop cleanly');
@@ -220,7 +242,8 @@ class EmbeddedAgent implements Agent {
       }
       await this.#takeFolded(this.#agent);
       // A disk that hung may have outlived the patience of `close`.
-      if (!this.#isStopped) await this.#takePortions(this.#agent);
+      if (!this.#isStopped) await this.#takeReports(this.#agent);
+      if (!this.#isStopped) await this.#takeHashed(this.#agent);
     }
   }
 
@@ -229,7 +252,8 @@ class EmbeddedAgent implements Agent {
   }
 
   get #hasWork(): boolean {
-    return this.#buffer.length > 0 || this.#folded !== undefined || !this.#fold.isEmpty;
+    const hasReports = this.#buffer.length > 0 || this.#hashed.length > 0;
+    return hasReports || this.#folded !== undefined || !this.#fold.isEmpty;
   }
 
   async #takeFolded({ receiver, spool }: RunningAgent): Promise<void> {
@@ -242,19 +266,18 @@ class EmbeddedAgent implements Agent {
     if (error) throw error;
   }
 
-  /** Takes reports a portion in a turn of the event loop, and waits for the disk once for many of them. */
-  async #takePortions({ receiver, spool }: RunningAgent): Promise<void> {
+  #takeReports({ receiver, spool }: RunningAgent): Promise<void> {
     const take = (report: OutcomeReport) => this.#isTaken(receiver.receive(report, 'library'));
-    const underWay: Promise<TakenEach<OutcomeReport>>[] = [];
-    while (this.#buffer.length > 0 && underWay.length < PORTIONS_MAX && spool.refusal() === undefined) {
-      underWay.push(takeEach(this.#buffer.splice(0, PORTION), take, spool));
-      await nextTurn();
-    }
-    const taken = await Promise.all(underWay);
-    // What the disk refused is taken again; what it took is not.
-    this.#buffer.unshift(...taken.flatMap(({ failed }) => failed));
-    const refused = taken.find(({ error }) => error !== undefined);
-    if (refused?.error) throw refused.error;
+    return takePortions(this.#buffer, PORTION, take, spool);
+  }
+
+  #takeHashed({ receiver, spool }: RunningAgent): Promise<void> {
+    const { outcomes, ranges } = this.#hashed.first();
+    const take = (range: HashedRange) => {
+      receiver.receiveHashed(outcomes, range, 'library');
+      return true;
+    };
+    return takePortions(ranges, 1, take, spool);
   }
 
   /** @param reports that were folded into what was received */
@@ -291,6 +314,28 @@ class EmbeddedAgent implements Agent {
     started.taken.addEventListener('abort', () => this.#drain(), { once: true });
     return started;
   }
+}
+
+/**
+ * Takes items a portion in a turn of the event loop, and waits for the disk once for many of them. What the disk
+ * refused stays among the items.
+ * @throws why it did
+ */
+async function takePortions<T>(
+  items: T[],
+  portion: number,
+  take: (item: T) => boolean,
+  spool: Spool,
+): Promise<void> {
+  const underWay: Promise<TakenEach<T>>[] = [];
+  while (items.length > 0 && underWay.length < PORTIONS_MAX && spool.refusal() === undefined) {
+    underWay.push(takeEach(items.splice(0, portion), take, spool));
+    await nextTurn();
+  }
+  const taken = await Promise.all(underWay);
+  items.unshift(...taken.flatMap(({ failed }) => failed));
+  const refused = taken.find(({ error }) => error !== undefined);
+  if (refused?.error) throw refused.error;
 }
 
 /** Once for each power of ten: the count matters, not the noise. */

@@ -131,6 +131,16 @@ describe('record', () => {
     expect(peer.totals().failed).toBe(0);
   });
 
+  it('counts an id once, whether it came before the agent had started or later', async () => {
+    create();
+    record({ result: 'ok', id: 'one' });
+    await counted(1);
+    for (const id of ['one', 'two', 'two', 'zürich']) record({ result: 'ok', id, at: new Date() });
+    record({ result: 'ok', id: 'three', at: new Date().toISOString(), count: 10 });
+    await counted(13);
+    expect(agent.dropped + agent.rejected).toBe(0);
+  });
+
   it('does not pass on what the application’s log throws', async () => {
     const fail = () => {
       throw new Error('the log is at fault');
@@ -156,17 +166,21 @@ describe('a disk that is full', () => {
       return !(await agent.flush(200));
     });
     const before = agent.dropped;
-    for (const report of ids(100_100)) record(report);
+    const reports = 2 ** 18 + 100;
+    for (const report of ids(reports)) record(report);
     expect(agent.dropped - before).toBeGreaterThanOrEqual(100);
-    const kept = 100_100 - (agent.dropped - before);
+    const kept = reports - (agent.dropped - before);
     freeBytes = 1e12;
     await waitFor('the rest', async () => (await agent.flush(1_000)) && peer.totals().ok >= kept);
     // And the one that was counted on the way to fullness, whichever it was.
     expect(peer.totals().ok).toBe(kept + 1);
   });
 
-  it('while it is written is tried again, and each report counts once', async () => {
-    let failures = 4;
+  it.each([
+    ['before the agent has started', 0],
+    ['once it runs', 1],
+  ])('while it is written %s is tried again, and each report counts once', async (_, first) => {
+    let failures = first === 0 ? 4 : 0;
     const disk: Disk = {
       ...realDisk,
       create: async (path) => {
@@ -183,10 +197,17 @@ describe('a disk that is full', () => {
       },
     };
     create({ agent: { disk } });
-    for (const report of ids(700)) record(report);
+    if (first > 0) {
+      record({ result: 'ok', id: 'id-0' });
+      await counted(1);
+      failures = 4;
+    }
+    // Enough for several portions, of which one hears of the other's failure.
+    for (const report of ids(70_000)) record(report);
     for (let i = 0; i < 300; i++) record({ result: 'ok' });
-    await counted(1_000);
+    await counted(70_300);
     expect(failures).toBeLessThanOrEqual(0);
+    expect(agent.dropped).toBe(0);
   });
 });
 
