@@ -1,4 +1,5 @@
 import type { BatchLog } from './batch-log.ts';
+import type { Delivery } from './delivery.ts';
 import { type Disk, isErrno } from './disk.ts';
 import type { IdLog } from './id-log.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
@@ -14,12 +15,11 @@ export interface Relieved {
   /** @returns false when there was nothing set aside */
   readonly clearAside: () => Promise<boolean>;
   readonly settings: SpoolSettings;
-  /** These change while segments are worked on. */
-  readonly acked: () => number;
-  /** Highest seq that is on its way to the daemon: it will mostly be acknowledged, and must not be called lost. */
-  readonly inFlight: () => number;
-  /** Whether there is a connection on which it may be acknowledged any moment. */
-  readonly isSending: () => boolean;
+  /**
+   * Changes while segments are worked on. What is in flight will mostly be acknowledged, and must not be called lost;
+   * while there is a connection, any moment.
+   */
+  readonly delivery: Pick<Delivery, 'acked' | 'inFlight' | 'isSending'>;
   /** Highest seq that may ever have been sent. */
   readonly sent: number;
   readonly bytes: () => number;
@@ -38,19 +38,22 @@ const RESERVE_SHARE = 0.5;
  * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
  */
 export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
-  const { batches, acked, inFlight } = spool;
+  const { batches, delivery } = spool;
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
     if (!reason) return 'enough';
     if (reason !== 'spool-age') {
       if ((reason === 'disk-full' || spool.asideBytes() > 0) && (await spool.clearAside())) continue;
       const had = batches.bytes;
-      await batches.drop(acked(), () => true);
+      await batches.drop(delivery.acked, () => true);
       if (batches.bytes < had) continue;
       if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
     }
-    if (reason !== 'spool-age' && (await batches.giveUpOldest(Math.max(acked(), inFlight()), reason)))
+    if (
+      reason !== 'spool-age' &&
+      (await batches.giveUpOldest(Math.max(delivery.acked, delivery.inFlight), reason))
+    )
       continue;
     if (await batches.giveUpOldest(spared(spool), reason)) continue;
     // What is left is in the segment being appended to; closed, it is the next to go.
@@ -73,8 +76,8 @@ async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | '
  * Up to where nothing is given up. Without a connection what is on its way may be: better too much declared lost than
  * an intake that refuses, or batches that grow old, for as long as the daemon is away.
  */
-function spared({ acked, inFlight, isSending }: Relieved): number {
-  return isSending() ? Math.max(acked(), inFlight()) : acked();
+function spared({ delivery: { acked, inFlight, isSending } }: Relieved): number {
+  return isSending ? Math.max(acked, inFlight) : acked;
 }
 
 /**

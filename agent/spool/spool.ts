@@ -3,19 +3,18 @@ import { join } from 'node:path';
 import type { Cell } from '../../protocol/frame.ts';
 import { type CallbackMeasure, MINUTE_MS } from '../../sla/facts.ts';
 import { Serial } from '../serial.ts';
-import { AckMarks } from './ack-marks.ts';
 import { clearAside } from './aside.ts';
-import { batchEntry, type SpoolEntry, skipEntry } from './batch-record.ts';
+import { type SpoolEntry, skipEntry } from './batch-record.ts';
 import { keepDeadLetter } from './dead-letters.ts';
+import { Delivery } from './delivery.ts';
 import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
 import type { HashedOutcomes } from './hashed-outcomes.ts';
 import { IdClaims } from './id-claims.ts';
 import type { IdLog } from './id-log.ts';
-import type { FilePosition, IntakeTotals, Positions } from './intake-record.ts';
+import type { FilePosition, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
 import { type DirectoryLock, SpoolClosedError, SpoolTakenError } from './lock.ts';
-import { OpenBatch } from './open-batch.ts';
 import {
   type Opened,
   openParts,
@@ -28,6 +27,7 @@ import { reconcile } from './reconcile.ts';
 import { relieve } from './relief.ts';
 import type { ReportedServices } from './reported-services.ts';
 import { makeRoom, resealUnder } from './reseal.ts';
+import { Sealer } from './sealer.ts';
 
 /** Why nothing can be accepted now. */
 export type Refusal = 'closed' | 'busy' | 'full';
@@ -53,25 +53,13 @@ export class Spool {
   readonly #services: ReportedServices;
   #parts: Parts;
 
-  readonly #open = new OpenBatch();
-  #openSeq: number;
-  #accepted: number;
-  #positions: Positions;
-  /** A batch whose content is fixed and that could not be written yet. */
-  #frozen: SpoolEntry | undefined;
+  #sealer: Sealer;
+  #delivery: Delivery;
   /** Seq of the newest batch that came from an earlier process. */
   #inherited: number;
   /** The batches from here to the inherited one were not found sealed but rebuilt from the journal. */
   #rebuiltFrom = Number.POSITIVE_INFINITY;
   #clockOffsetMs: number | null = null;
-  #acked: number;
-  /** Skips that stand for rejected batches until they are acknowledged. */
-  readonly #rejected = new Map<number, SpoolEntry>();
-  #inFlight = 0;
-  #isSending = false;
-  /** Segments may be given up: what is sent meanwhile waits for its turn. */
-  #isRelieving = false;
-  readonly #acks = new AckMarks();
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #refusal: Refusal | undefined;
   #isLetGo = false;
@@ -87,14 +75,11 @@ export class Spool {
     this.#lock = opened.lock;
     this.#services = opened.services;
     this.#parts = opened.parts;
-    this.#positions = opened.positions;
     this.#asideBytes = opened.asideBytes;
     const { batches, state } = opened.parts;
-    this.#openSeq = batches.lastSealed + 1;
-    this.#accepted = batches.after;
     this.#inherited = batches.lastSealed;
-    this.#acked = Math.min(state.state.acked, batches.lastSealed);
-    this.#acks.add(this.#acked, options.monotonicMs());
+    this.#sealer = this.#newSealer(opened.positions);
+    this.#delivery = this.#newDelivery(Math.min(state.state.acked, batches.lastSealed));
     this.#groups = new GroupCommit(
       (group) => this.#alone(() => this.#write(group)),
       ({ ids }) => this.#ids.forget(ids.bytes()),
@@ -132,7 +117,7 @@ export class Spool {
 
   /** Lowest seq for which a batch or a skip can be sent: what was never acknowledged and is gone is declared. */
   get firstOffered(): number {
-    return Math.min(this.firstRetained, this.#acked + 1);
+    return Math.min(this.firstRetained, this.acked + 1);
   }
 
   get beforeRetained(): number {
@@ -140,7 +125,7 @@ export class Spool {
   }
 
   get acked(): number {
-    return this.#acked;
+    return this.#delivery.acked;
   }
 
   /** Seq of the newest batch that an earlier process left; see `Connection` on conflicts. */
@@ -165,9 +150,10 @@ export class Spool {
 
   /** When the oldest unacknowledged batch was sealed, as far as the index of segments tells; null when none. */
   get oldestUnackedAtMs(): number | null {
-    if (this.#acked >= this.lastSealed) return null;
+    const { acked } = this;
+    if (acked >= this.lastSealed) return null;
     const { batches } = this.#parts;
-    return batches.recent(this.#acked + 1)?.sealedAtMs ?? batches.oldest(this.#acked)?.createdAtMs ?? null;
+    return batches.recent(acked + 1)?.sealedAtMs ?? batches.oldest(acked)?.createdAtMs ?? null;
   }
 
   /** What is added to the agent's clock before an outcome is tallied; null while that is not known. */
@@ -181,14 +167,12 @@ export class Spool {
 
   /** @param seq up to which everything was sent and may be acknowledged; null when the connection has ended */
   setInFlight(seq: number | null): void {
-    this.#isSending = seq !== null;
-    // What was in flight at the end may be counted: the next welcome tells.
-    if (seq !== null) this.#inFlight = seq;
+    this.#delivery.setInFlight(seq);
   }
 
   /** How far a followed file was read. */
   position(file: string): FilePosition | undefined {
-    return this.#positions[file];
+    return this.#sealer.positions[file];
   }
 
   /** Why outcomes must be refused now; undefined when they are welcome. */
@@ -310,7 +294,7 @@ export class Spool {
     await this.#alone(async () => {
       // First makes room: on a full disk nothing else would succeed.
       await this.#relieve();
-      await this.#seal();
+      await this.#sealer.seal();
       await this.#trim();
       await this.#save();
     });
@@ -318,7 +302,7 @@ export class Spool {
 
   /** Seals what is open into one batch; an empty one when the minute has none yet. */
   async seal(): Promise<void> {
-    await this.#alone(() => this.#seal());
+    await this.#alone(() => this.#sealer.seal());
   }
 
   /**
@@ -326,35 +310,7 @@ export class Spool {
    * flight from here on: between reading and sending them the spool must not give them up either.
    */
   async entriesFrom(seq: number, maxBytes: number): Promise<readonly SpoolEntry[]> {
-    const recent = this.#isRelieving ? [] : this.#recentFrom(seq, maxBytes);
-    const entries =
-      recent.length > 0
-        ? recent
-        : await this.#serial.run(async () => {
-            const read = await this.#parts.batches.read(seq, maxBytes);
-            this.#willSend(read);
-            return read;
-          });
-    // A range that was given up says more than the skip of the rejected batch with which it begins.
-    return entries.map((entry) => (entry.kind === 'batch' && this.#rejected.get(entry.from)) || entry);
-  }
-
-  #recentFrom(seq: number, maxBytes: number): SpoolEntry[] {
-    const recent: SpoolEntry[] = [];
-    let bytes = 0;
-    for (let next = seq; bytes < maxBytes; ) {
-      const entry = this.#parts.batches.recent(next);
-      if (!entry) break;
-      recent.push(entry);
-      bytes += entry.text.length;
-      next = entry.to + 1;
-    }
-    this.#willSend(recent);
-    return recent;
-  }
-
-  #willSend(entries: readonly SpoolEntry[]): void {
-    if (this.#isSending) this.#inFlight = Math.max(this.#inFlight, entries.at(-1)?.to ?? 0);
+    return this.#delivery.entriesFrom(seq, maxBytes);
   }
 
   /**
@@ -384,11 +340,9 @@ export class Spool {
    * what is above it will be sent again as far as it is retained.
    */
   acknowledge(seq: number): void {
-    if (seq === this.#acked) return;
-    this.#acked = seq;
+    if (seq === this.acked) return;
     this.#fault = undefined;
-    for (const rejected of this.#rejected.keys()) if (rejected <= seq) this.#rejected.delete(rejected);
-    this.#acks.add(seq, this.#options.monotonicMs());
+    this.#delivery.acknowledge(seq);
   }
 
   /**
@@ -406,7 +360,7 @@ export class Spool {
       rejectedAtMs,
     });
     const gap = { from: seq, to: seq, reason: 'rejected', outcomes: entry.outcomes };
-    this.#rejected.set(seq, skipEntry(gap, entry));
+    this.#delivery.sendInstead(skipEntry(gap, entry));
     this.#options.on?.lost?.(gap);
   }
 
@@ -431,23 +385,19 @@ export class Spool {
 
   async #reidentify(counted: number): Promise<void> {
     const nowMs = this.#options.nowMs();
-    await this.#seal();
+    await this.#sealer.seal();
     const old = this.#parts;
     const identity = { ...old.identity, producerId: randomUUID() };
     const fresh = await openParts(this.#options, identity, this.#disk, this.#settings, this.#idLog);
     const { directory } = this.#options;
-    const kept = { counted, known: this.#services.known, positions: this.#positions };
+    const { positions } = this.#sealer;
+    const kept = { counted, known: this.#services.known, positions };
     await resealUnder(fresh, old, { ...kept, disk: this.#disk, directory, nowMs });
-    const { lastSealed, after } = fresh.batches;
     await Promise.all([old.journal.close(), old.batches.close()]);
     this.#parts = fresh;
-    this.#openSeq = lastSealed + 1;
-    this.#accepted = after;
-    this.#acked = 0;
-    this.#inFlight = 0;
-    this.#acks.add(0, this.#options.monotonicMs());
-    this.#rejected.clear();
-    this.#inherited = lastSealed;
+    this.#sealer = this.#newSealer(positions);
+    this.#delivery = this.#newDelivery(0);
+    this.#inherited = fresh.batches.lastSealed;
     this.#rebuiltFrom = Number.POSITIVE_INFINITY;
     this.#options.on?.sealed?.();
   }
@@ -468,7 +418,7 @@ export class Spool {
     // A commit that fails was answered to its sender already.
     await this.#groups.commit().catch(() => {});
     const seal = async () => {
-      if (!this.#open.isEmpty || this.#frozen) await this.#seal();
+      if (!this.#sealer.isEmpty) await this.#sealer.seal();
       await this.#save(true);
     };
     await this.#serial.run(async () => {
@@ -511,7 +461,7 @@ export class Spool {
 
   /** Mends what the last process left and begins a journal that stands for it. */
   async #begin(): Promise<void> {
-    const { batches, journal, recovered, state } = this.#parts;
+    const { batches, recovered, state } = this.#parts;
     const nowMs = this.#options.nowMs();
     this.#rebuiltFrom = batches.lastSealed + 1;
     if (recovered) {
@@ -524,67 +474,30 @@ export class Spool {
     }
     // Only now: of what the journal sealed anew, some may have been sealed and sent before.
     state.assumeSent(batches.lastSealed);
-    this.#openSeq = batches.lastSealed + 1;
-    this.#accepted = batches.after;
     this.#inherited = batches.lastSealed;
-    this.#acked = Math.min(state.state.acked, batches.lastSealed);
-    await journal.mark(this.#totals(), nowMs);
-    await journal.drop(batches.lastSealed, nowMs);
+    this.#delivery = this.#newDelivery(Math.min(state.state.acked, batches.lastSealed));
+    await this.#sealer.begin();
     await this.#saveServices();
+  }
+
+  #newSealer(positions: Positions): Sealer {
+    const { nowMs, on } = this.#options;
+    return new Sealer(this.#parts, positions, {
+      services: this.#services,
+      clockOffsetMs: () => this.#clockOffsetMs,
+      nowMs,
+      onSealed: () => on?.sealed?.(),
+    });
+  }
+
+  #newDelivery(acked: number): Delivery {
+    const { monotonicMs } = this.#options;
+    return new Delivery(this.#parts, acked, { serial: this.#serial, monotonicMs });
   }
 
   async #write(group: Group): Promise<void> {
-    const nowMs = this.#options.nowMs();
-    const { tally, clockOffsetMs } = group;
     await this.#saveServices();
-    if (!this.#open.takes(tally, clockOffsetMs)) await this.#seal();
-
-    const cells = tally.list();
-    const positions = { ...this.#positions, ...Object.fromEntries(group.positions) };
-    const before = this.#totals();
-    const totals = { ...before, accepted: before.accepted + tally.outcomes, positions };
-    const ids = group.ids.bytes();
-    await this.#parts.journal.append({ totals, clockOffsetMs, cells, ids }, { before, nowMs });
-
-    this.#open.add(cells, clockOffsetMs);
-    this.#accepted = totals.accepted;
-    this.#positions = positions;
-    // Too early a seal is no failure of the group: it is durable, and the next tick seals again.
-    if (this.#open.isFull) await this.#seal().catch(() => {});
-  }
-
-  /** @throws SpoolWriteError; the batch is then fixed and is written by a later call */
-  async #seal(): Promise<void> {
-    await this.#writeFrozen();
-    this.#frozen = this.#freeze(this.#options.nowMs());
-    await this.#writeFrozen();
-  }
-
-  async #writeFrozen(): Promise<void> {
-    if (!this.#frozen) return;
-    const { batches, journal } = this.#parts;
-    await batches.append(this.#frozen);
-    this.#frozen = undefined;
-    this.#options.on?.sealed?.();
-    await journal.drop(batches.lastSealed, this.#options.nowMs());
-  }
-
-  /**
-   * Fixes the content of the next batch. From here on groups belong to the one after it, even if writing this
-   * one fails: a failed file may hold it, and then it must not exist in two versions.
-   */
-  #freeze(nowMs: number): SpoolEntry | undefined {
-    if (this.#services.isEmpty) return undefined;
-    const content = this.#open.freeze(this.#services.watched, this.#clockOffsetMs, nowMs);
-    if (!content) return undefined;
-    const place = { before: this.#parts.batches.after, sealedAtMs: nowMs };
-    const entry = batchEntry({ seq: this.#openSeq, ...content }, place);
-    this.#openSeq += 1;
-    return entry;
-  }
-
-  #totals(): IntakeTotals {
-    return { openSeq: this.#openSeq, accepted: this.#accepted, positions: this.#positions };
+    await this.#sealer.write(group);
   }
 
   /** A service must be known durably before its outcomes are: the daemon expects every service in the hello. */
@@ -596,24 +509,22 @@ export class Spool {
   async #relieve(): Promise<void> {
     const { batches, state } = this.#parts;
     const { directory, monotonicMs } = this.#options;
-    this.#isRelieving = true;
-    const room = await relieve({
-      batches,
-      idLog: this.#idLog,
-      disk: this.#disk,
-      directory,
-      asideBytes: () => this.#asideBytes,
-      clearAside: () => this.#clearAside(),
-      settings: this.#settings,
-      acked: () => this.#acked,
-      inFlight: () => this.#inFlight,
-      isSending: () => this.#isSending,
-      sent: Math.max(state.state.sendable, this.#acked),
-      bytes: () => this.bytes,
-      monotonicMs: monotonicMs(),
-    }).finally(() => {
-      this.#isRelieving = false;
-    });
+    const delivery = this.#delivery;
+    const room = await delivery.held(() =>
+      relieve({
+        batches,
+        idLog: this.#idLog,
+        disk: this.#disk,
+        directory,
+        asideBytes: () => this.#asideBytes,
+        clearAside: () => this.#clearAside(),
+        settings: this.#settings,
+        delivery,
+        sent: Math.max(state.state.sendable, delivery.acked),
+        bytes: () => this.bytes,
+        monotonicMs: monotonicMs(),
+      }),
+    );
     if (room === 'none') this.#refusal ??= 'full';
     else if (room === 'enough' && this.#refusal === 'full') this.#refusal = undefined;
   }
@@ -624,9 +535,10 @@ export class Spool {
     const nowMs = this.#options.monotonicMs();
     // Else a quiet agent would keep, and offer a new service's books, months of empty batches.
     if (nowMs - (batches.openSinceMs ?? nowMs) > retainMs) await batches.rotate();
-    const oldSeq = this.#acks.before(nowMs - retainMs);
-    let retained = batches.bytesThrough(this.#acked);
-    await batches.drop(this.#acked, ({ lastSeq, bytes }) => {
+    const { acked } = this;
+    const oldSeq = this.#delivery.ackedBy(nowMs - retainMs);
+    let retained = batches.bytesThrough(acked);
+    await batches.drop(acked, ({ lastSeq, bytes }) => {
       const isDue = lastSeq <= oldSeq || retained > retainBytes;
       retained -= bytes;
       return isDue;
@@ -638,8 +550,8 @@ export class Spool {
     const nowMs = this.#options.monotonicMs();
     if (!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) return;
     this.#savedAtMs = nowMs;
-    if (state.state.acked === this.#acked) return;
-    const acked = this.#acked;
+    const { acked } = this;
+    if (state.state.acked === acked) return;
     await state.write({ acked, ackedOutcomes: await this.#parts.batches.countedThrough(acked) });
   }
 }
