@@ -63,11 +63,11 @@ export class SpoolClosedError extends Error {
 
 export interface DirectoryLock {
   /**
-   * To be awaited before each write: whoever was suspended may have lost the directory meanwhile, and is not told. Looks
+   * To be asked before each write: whoever was suspended may have lost the directory meanwhile, and is not told. Looks
    * at the disk only when that may be.
-   * @throws SpoolTakenError
+   * @returns undefined while it is held
    */
-  assertHeld(): Promise<void>;
+  taken(): Promise<SpoolTakenError | undefined>;
   release(): Promise<void>;
 }
 
@@ -123,12 +123,12 @@ class HeldLock implements DirectoryLock {
     this.#touching.unref();
   }
 
-  async assertHeld(): Promise<void> {
+  async taken(): Promise<SpoolTakenError | undefined> {
     const now = bothClocks();
     // Of a machine that slept one of the clocks may have stood still.
     const isFresh = now.every((ms, i) => Math.abs(ms - this.#touched[i]!) < FRESH_MS);
     if (!isFresh && !this.#taken) await this.#touch();
-    if (this.#taken) throw this.#taken;
+    return this.#taken;
   }
 
   async release(): Promise<void> {

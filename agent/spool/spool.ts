@@ -14,7 +14,7 @@ import { IdClaims } from './id-claims.ts';
 import type { IdLog } from './id-log.ts';
 import type { FilePosition, Positions } from './intake-record.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
-import { type DirectoryLock, SpoolClosedError, SpoolTakenError } from './lock.ts';
+import { type DirectoryLock, SpoolClosedError, type SpoolTakenError } from './lock.ts';
 import {
   type Opened,
   openParts,
@@ -62,7 +62,8 @@ export class Spool {
   #clockOffsetMs: number | null = null;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #refusal: Refusal | undefined;
-  #isLetGo = false;
+  /** Why nothing can be done any more. */
+  #end: SpoolClosedError | SpoolTakenError | undefined;
   #asideBytes: number;
   #fault: string | undefined;
 
@@ -422,7 +423,7 @@ export class Spool {
       await this.#save(true);
     };
     await this.#serial.run(async () => {
-      if (this.#isLetGo) return;
+      if (this.#end) return;
       try {
         await this.#whileHeld(seal);
       } finally {
@@ -434,27 +435,26 @@ export class Spool {
   /** One after the other, and never once another process may have the directory. */
   #alone<T>(task: () => Promise<T>): Promise<T> {
     return this.#serial.run(() => {
-      if (this.#isLetGo) throw new SpoolClosedError(this.#options.directory);
+      if (this.#end) throw this.#end;
       return this.#whileHeld(task);
     });
   }
 
   /** @throws SpoolTakenError */
   async #whileHeld<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      await this.#lock.assertHeld();
-    } catch (error) {
-      this.#refusal = 'closed';
-      await this.#letGo();
-      if (error instanceof SpoolTakenError) this.#options.on?.taken?.(error);
-      throw error;
-    }
-    return task();
+    const taken = await this.#lock.taken();
+    if (!taken) return task();
+    this.#refusal = 'closed';
+    await this.#letGo(taken);
+    this.#options.on?.taken?.(taken);
+    throw taken;
   }
 
-  async #letGo(): Promise<void> {
-    if (this.#isLetGo) return;
-    this.#isLetGo = true;
+  async #letGo(
+    end: SpoolClosedError | SpoolTakenError = new SpoolClosedError(this.#options.directory),
+  ): Promise<void> {
+    if (this.#end) return;
+    this.#end = end;
     await Promise.all([this.#parts.journal.close(), this.#parts.batches.close(), this.#idLog.close()]);
     await this.#lock.release();
   }
