@@ -11,7 +11,7 @@ import { loadSettings } from './load-settings.ts';
 import type { Log } from './log.ts';
 import { DEFAULT_LISTEN, DEFAULT_SERVER, followedFiles, isServerUrl, type SettingsFile } from './settings.ts';
 import { runSimulate } from './simulate/command.ts';
-import { SpoolLockedError } from './spool/lock.ts';
+import { SpoolLockedError, SpoolTakenError } from './spool/lock.ts';
 import { readToken } from './token.ts';
 import { AGENT_VERSION } from './version.ts';
 
@@ -74,7 +74,8 @@ export async function runAgent(args: readonly string[], io: AgentIo): Promise<Ex
     return await run(agentOptions(values, settings, { folder, io, log }), { values, io, log });
   } catch (error) {
     say((error as Error).message);
-    return error instanceof SpoolLockedError ? EXIT.no : EXIT.usage;
+    const isElsewhere = error instanceof SpoolLockedError || error instanceof SpoolTakenError;
+    return isElsewhere ? EXIT.no : EXIT.usage;
   }
 }
 

@@ -6,12 +6,13 @@ import { IdHash } from '../sla/lines/id-hash.ts';
 import { isOutcomeId } from '../sla/outcome.ts';
 import { type AgentOptions, type RunningAgent, startAgent } from './app.ts';
 import { Fold, type FoldedCells } from './intake/fold.ts';
-import { type HashedRange, HashedReports } from './intake/hashed-reports.ts';
+import { HashedReports } from './intake/hashed-reports.ts';
 import { type TakenEach, takeEach } from './intake/take-each.ts';
 import { checkLibraryOptions } from './library-options.ts';
 import { type Log, sheltered, silentLog } from './log.ts';
-import type { Received } from './receiver.ts';
+import type { ReceiveFault } from './receiver.ts';
 import { DEFAULT_SERVER } from './settings.ts';
+import type { HashedRange } from './spool/hashed-outcomes.ts';
 import type { Spool } from './spool/spool.ts';
 import { readToken } from './token.ts';
 
@@ -97,7 +98,8 @@ class EmbeddedAgent implements Agent {
   readonly #fold: Fold;
   /** Taken from the fold and not on disk yet. */
   #folded: FoldedCells | undefined;
-  readonly #buffer: OutcomeReport[] = [];
+  /** Of whatever kind: what is no report is refused by the full way. */
+  readonly #buffer: unknown[] = [];
   readonly #hashed = new HashedReports();
   readonly #idHash = new IdHash();
   #agent: RunningAgent | undefined;
@@ -105,6 +107,8 @@ class EmbeddedAgent implements Agent {
   #isStopped = false;
   #closed: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
+  /** In a row. */
+  #failures = 0;
   #dropped = 0;
   #rejected = 0;
 
@@ -133,7 +137,7 @@ class EmbeddedAgent implements Agent {
 
   record(outcome: OutcomeReport): void {
     try {
-      this.#take(outcome?.at instanceof Date ? { ...outcome, at: outcome.at.getTime() } : outcome);
+      this.#take(outcome?.at instanceof Date ? copyOf(outcome, outcome.at.getTime()) : outcome);
     } catch {
       // A getter or a proxy of the application's: what it throws is not thrown back at it.
       this.#drop(1);
@@ -142,18 +146,11 @@ class EmbeddedAgent implements Agent {
 
   #take(outcome: OutcomeReport): void {
     const nowMs = Date.now();
-    if (!this.#isClosing && typeof outcome === 'object' && outcome) {
-      if (this.#fold.add(outcome, nowMs) || this.#isHashed(outcome, nowMs)) {
-        this.#drain();
-        return;
-      }
-    }
-    if (this.#isClosing || this.#buffer.length >= BUFFER_MAX) {
-      this.#drop(1);
-      return;
-    }
-    // The copy is the application's record as it is now, and "now" is when it was made.
-    this.#buffer.push({ ...outcome, at: outcome?.at ?? nowMs });
+    if (this.#isClosing) this.#drop(1);
+    else if (typeof outcome !== 'object' || !outcome) this.#put(outcome);
+    else if (!this.#fold.add(outcome, nowMs) && !this.#takesHashed(outcome, nowMs))
+      // As it is now, and "now" is when it was made.
+      this.#put(copyOf(outcome, outcome.at ?? nowMs));
     this.#drain();
   }
 
@@ -161,14 +158,19 @@ class EmbeddedAgent implements Agent {
    * Keeps of a sound report with an id what counts, in a few bytes, or drops it.
    * @returns false when it must go the full way
    */
-  #isHashed(outcome: OutcomeReport, nowMs: number): boolean {
+  #takesHashed(outcome: OutcomeReport, nowMs: number): boolean {
     const { id } = outcome;
     if (!isOutcomeId(id) || !this.#agent) return false;
     const read = this.#fold.read(outcome, nowMs);
-    if (read === undefined || !this.#agent.spool.admits(read.labels.service)) return false;
+    if (read === undefined) return false;
     this.#idHash.ofText(id);
     if (!this.#hashed.add(read.labels, read, this.#idHash)) this.#drop(1);
     return true;
+  }
+
+  #put(report: unknown): void {
+    if (this.#buffer.length < BUFFER_MAX) this.#buffer.push(report);
+    else this.#drop(1);
   }
 
   #drop(outcomes: number): void {
@@ -184,7 +186,7 @@ class EmbeddedAgent implements Agent {
     do {
       this.#drain();
       if (!(await before(this.#draining ?? Promise.resolve(), leftMs()))) return false;
-    } while (this.#hasWork);
+    } while (this.#hasWork && !this.#isStopped);
     if (!this.#agent || this.#isStopped) return false;
     try {
       await this.#agent.spool.commit();
@@ -217,14 +219,20 @@ class EmbeddedAgent implements Agent {
   }
 
   #drain(): void {
+    if (this.#isStopped) return;
     this.#draining ??= this.#takeAll()
+      .then(() => {
+        this.#failures = 0;
+      })
       .catch((error: Error) => {
-        this.#log.error({ error: error.message }, 'the agent does not run; trying again');
+        this.#failures += 1;
+        if (isWorthALine(this.#failures - 1, this.#failures))
+          this.#log.error({ error: error.message }, 'the agent does not run; trying again every second');
         return pause(RETRY_MS);
       })
       .finally(() => {
         this.#draining = undefined;
-        if ((this.#hasWork || !this.#isRunning) && !this.#isStopped) this.#drain();
+        if (this.#hasWork || !this.#isRunning) this.#drain();
       });
   }
 
@@ -233,8 +241,14 @@ class EmbeddedAgent implements Agent {
       const taken = this.#agent;
       this.#agent = undefined;
       await taken.stop(0);
+      if (this.#isStopped) return;
     }
-    this.#agent ??= await this.#start();
+    if (!this.#agent) {
+      const started = await this.#start();
+      // Too late for `close`, which could not stop it.
+      if (this.#isStopped) return void (await started.stop(0));
+      this.#agent = started;
+    }
     while (this.#hasWork && !this.#isStopped && !this.#agent.taken.aborted) {
       if (this.#agent.spool.refusal() !== undefined) {
         await pause(RETRY_MS / 10);
@@ -259,7 +273,11 @@ class EmbeddedAgent implements Agent {
   async #takeFolded({ receiver, spool }: RunningAgent): Promise<void> {
     this.#folded ??= this.#fold.take();
     const { cells, clockOffsetMs } = this.#folded;
-    const take = (cell: Cell) => this.#isTaken(receiver.receiveCell(cell, clockOffsetMs, 'library'), cell.n);
+    const take = (cell: Cell) => {
+      const received = receiver.receiveCell(cell, clockOffsetMs, 'library');
+      if (received.status === 'rejected') this.#reject(received.fault, cell.n);
+      return received.status !== 'rejected';
+    };
     const { failed, error } = await takeEach(cells, take, spool);
     // What the disk refused is taken again; what it took is not.
     this.#folded = failed.length > 0 ? { cells: failed, clockOffsetMs } : undefined;
@@ -267,28 +285,29 @@ class EmbeddedAgent implements Agent {
   }
 
   #takeReports({ receiver, spool }: RunningAgent): Promise<void> {
-    const take = (report: OutcomeReport) => this.#isTaken(receiver.receive(report, 'library'));
+    const take = (report: unknown) => {
+      const received = receiver.receive(report, 'library');
+      if (received.status === 'rejected') this.#reject(received.fault, 1);
+      return received.status !== 'rejected';
+    };
     return takePortions(this.#buffer, PORTION, take, spool);
   }
 
   #takeHashed({ receiver, spool }: RunningAgent): Promise<void> {
     const { outcomes, ranges } = this.#hashed.first();
     const take = (range: HashedRange) => {
-      receiver.receiveHashed(outcomes, range, 'library');
+      receiver.receiveHashed(outcomes, range, 'library', (fault) => this.#reject(fault, 1));
       return true;
     };
     return takePortions(ranges, 1, take, spool);
   }
 
-  /** @param reports that were folded into what was received */
-  #isTaken(received: Received, reports = 1): boolean {
-    if (received.status !== 'rejected') return true;
+  #reject(fault: ReceiveFault, reports: number): void {
     const before = this.#rejected;
     this.#rejected += reports;
     if (isWorthALine(before, this.#rejected)) {
-      this.#log.warn({ ...received.fault, rejected: this.#rejected }, 'a record was refused');
+      this.#log.warn({ ...fault, rejected: this.#rejected }, 'a record was refused');
     }
-    return false;
   }
 
   async #start(): Promise<RunningAgent> {
@@ -310,7 +329,7 @@ class EmbeddedAgent implements Agent {
       ...(hostId ? { hostId } : {}),
       ...agent,
     });
-    // Another may stop, and until then this process tries again and again.
+    // The other one may stop, and until then it is tried again and again.
     started.taken.addEventListener('abort', () => this.#drain(), { once: true });
     return started;
   }
@@ -336,6 +355,14 @@ async function takePortions<T>(
   items.unshift(...taken.flatMap(({ failed }) => failed));
   const refused = taken.find(({ error }) => error !== undefined);
   if (refused?.error) throw refused.error;
+}
+
+/** By name: what an object inherits, as from a class with getters, is no property of its own. */
+function copyOf(report: OutcomeReport, at: OutcomeReport['at']): OutcomeReport {
+  const { service, result, platform, region, app, code, extraCode, cause, id, durationMs, count } = report;
+  const copy = { service, at, result, platform, region, app, code, extraCode, cause, id, durationMs, count };
+  // A field that is undefined is one that was left out.
+  return copy as OutcomeReport;
 }
 
 /** Once for each power of ten: the count matters, not the noise. */

@@ -7,7 +7,7 @@ import { Fold } from './intake/fold.ts';
 import { NOT_UTF8 } from './intake/line-splitter.ts';
 import { outcomeLabels } from './labels.ts';
 import type { AgentMetrics } from './metrics.ts';
-import type { HashedOutcomes } from './spool/hashed-outcomes.ts';
+import type { HashedOutcomes, HashedRange } from './spool/hashed-outcomes.ts';
 import type { Acceptance, Spool } from './spool/spool.ts';
 
 /** The ways in, as label of the metric. */
@@ -86,20 +86,31 @@ export class Receiver {
   }
 
   /**
-   * Outcomes [from, to) whose labels a fold knows, and whose ids were hashed where they were read. Their services are
-   * those that the fold admitted.
+   * Outcomes whose labels a fold knows, and whose ids were hashed where they were read, maybe some time ago.
+   * @param onRejected  told of each whose service is not taken, or no more
    */
-  receiveHashed(outcomes: HashedOutcomes, { from, to }: { from: number; to: number }, source: Source): void {
-    const { spool, metrics } = this.#options;
-    const repeated = spool.acceptHashed(outcomes, { from, to }, (n) => this.#countOnceDurable(n, source));
-    if (repeated > 0) metrics.count('outcomesRepeated', repeated);
+  receiveHashed(
+    outcomes: HashedOutcomes,
+    range: HashedRange,
+    source: Source,
+    onRejected: (fault: ReceiveFault) => void,
+  ): void {
+    for (const { from, to, fault } of this.#judged(outcomes, range)) {
+      if (fault === undefined) this.#takeHashed(outcomes, { from, to }, source);
+      else {
+        for (let row = from; row < to; row += 1) {
+          this.refuse(fault);
+          onRejected(fault);
+        }
+      }
+    }
   }
 
   /** Outcomes that were folded already; see `Fold`. */
   receiveCell(cell: Cell, clockOffsetMs: number | null, source: Source): Received {
     const { spool, forbidden } = this.#options;
-    const acceptance = forbidden.has(cell.service) ? 'forbidden' : spool.acceptCell(cell, clockOffsetMs);
-    return this.#answer(acceptance, cell.service, cell.n, source);
+    if (forbidden.has(cell.service)) return this.refuse(forbiddenFault(cell.service));
+    return this.#answer(spool.acceptCell(cell, clockOffsetMs), cell, source);
   }
 
   #defaults(clockGapMs: number) {
@@ -112,35 +123,55 @@ export class Receiver {
     const { spool, lookup, forbidden } = this.#options;
     if (!parsed.ok) return this.refuse(parsed.fault);
     const { outcome } = parsed;
+    if (forbidden.has(outcome.service)) return this.refuse(forbiddenFault(outcome.service));
     const cell = { ...outcomeLabels(outcome, lookup), n: outcome.count };
-    const acceptance = forbidden.has(cell.service)
-      ? 'forbidden'
-      : spool.accept(cell, outcome.startedAtMs, outcome.id);
-    return this.#answer(acceptance, cell.service, cell.n, source);
+    return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell, source);
   }
 
-  #answer(acceptance: Acceptance | 'forbidden', service: string, n: number, source: Source): Received {
-    const { metrics } = this.#options;
-    switch (acceptance) {
-      case 'accepted':
-        this.#countOnceDurable(n, source);
-        return ACCEPTED;
-      case 'repeated':
-        metrics.count('outcomesRepeated', n);
-        return { status: 'repeated' };
-      case 'too-many-services':
-        return this.refuse({
-          code: 'OUTCOME_TOO_MANY_SERVICES',
-          field: 'service',
-          message: `service ${service}: the agent has all the services it can report for; use another agent`,
-        });
-      case 'forbidden':
-        return this.refuse({
-          code: 'OUTCOME_SERVICE_FORBIDDEN',
-          field: 'service',
-          message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
-        });
+  #answer(acceptance: Acceptance, { service, n }: { service: string; n: number }, source: Source): Received {
+    if (acceptance === 'too-many-services') return this.refuse(tooManyServices(service));
+    if (acceptance === 'repeated') {
+      this.#options.metrics.count('outcomesRepeated', n);
+      return { status: 'repeated' };
     }
+    this.#countOnceDurable(n, source);
+    return ACCEPTED;
+  }
+
+  /** Why outcomes of a service are not taken; one that is new takes a place. */
+  #faultOf(service: string): ReceiveFault | undefined {
+    const { spool, forbidden } = this.#options;
+    if (forbidden.has(service)) return forbiddenFault(service);
+    return spool.admits(service) ? undefined : tooManyServices(service);
+  }
+
+  /** The range cut where one of it begins or ends that is to be refused. */
+  #judged(
+    { labels }: HashedOutcomes,
+    { from, to }: HashedRange,
+  ): readonly (HashedRange & { readonly fault: ReceiveFault | undefined })[] {
+    const runs: { from: number; to: number; fault: ReceiveFault | undefined }[] = [];
+    const faults = new Map<string, ReceiveFault | undefined>();
+    let last: string | undefined;
+    let fault: ReceiveFault | undefined;
+    for (let row = from; row < to; row += 1) {
+      const { service } = labels[row]!;
+      if (service !== last) {
+        if (!faults.has(service)) faults.set(service, this.#faultOf(service));
+        fault = faults.get(service);
+        last = service;
+      }
+      const run = runs.at(-1);
+      if (run !== undefined && run.fault === fault) run.to = row + 1;
+      else runs.push({ from: row, to: row + 1, fault });
+    }
+    return runs;
+  }
+
+  #takeHashed(outcomes: HashedOutcomes, range: HashedRange, source: Source): void {
+    const { spool, metrics } = this.#options;
+    const repeated = spool.acceptHashed(outcomes, range, (n) => this.#countOnceDurable(n, source));
+    if (repeated > 0) metrics.count('outcomesRepeated', repeated);
   }
 
   /** Outcomes accepted just now. What the disk refuses is answered so, or tried again, and then counted once. */
@@ -159,4 +190,20 @@ export class Receiver {
     const { accepted } = this.#newest;
     accepted.set(source, (accepted.get(source) ?? 0) + n);
   }
+}
+
+function tooManyServices(service: string): ReceiveFault {
+  return {
+    code: 'OUTCOME_TOO_MANY_SERVICES',
+    field: 'service',
+    message: `service ${service}: the agent has all the services it can report for; use another agent`,
+  };
+}
+
+function forbiddenFault(service: string): ReceiveFault {
+  return {
+    code: 'OUTCOME_SERVICE_FORBIDDEN',
+    field: 'service',
+    message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
+  };
 }

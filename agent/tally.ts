@@ -15,6 +15,9 @@ const RECENT_MAX = 4_096;
 /** Bytes a cell adds to a frame beyond its labels: names of the fields, punctuation, minute and count. */
 const CELL_FRAME_BYTES = 140;
 
+/** The same with labels, each as long as it may be and of the longest characters. */
+const CELL_BYTES_MAX = 1_024;
+
 /**
  * Folds outcomes into cells: service, minute, region, platform, result, cause and code -> count.
  *
@@ -35,14 +38,18 @@ export class Tally {
   #bytes = 0;
   #outcomes = 0;
 
-  /** Distinct cells. */
+  /** Cells that `take` gives, at most: a count that one cell cannot hold is split. */
   get cells(): number {
-    return this.#cells;
+    return this.#cells + this.#splits;
   }
 
-  /** An upper estimate of the cells' bytes in a frame, but for those whose count must be split. */
+  /** An upper estimate of the cells' bytes in a frame. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#splits * CELL_BYTES_MAX;
+  }
+
+  get #splits(): number {
+    return Math.floor(this.#outcomes / LIMITS.countPerCell);
   }
 
   /** Callbacks among them: whatever is accepted is to be delivered, or declared lost. */

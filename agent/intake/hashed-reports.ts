@@ -1,14 +1,8 @@
 import type { IdHash } from '../../sla/lines/id-hash.ts';
 import type { OutcomeLabels } from '../labels.ts';
-import { HashedOutcomes } from '../spool/hashed-outcomes.ts';
+import { HashedOutcomes, type HashedRange } from '../spool/hashed-outcomes.ts';
 
-/** Neighbours in columns: those in [from, to). */
-export interface HashedRange {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Reports that wait: 16 MB of them at most. */
+/** Reports added while others are being taken: 8 MB of them at most, and as many of the others. */
 const MOST = 2 ** 18;
 /** Of a range: taken in about a millisecond. */
 const RANGE = 2_000;
@@ -17,10 +11,10 @@ const RANGE = 2_000;
 export class HashedReports {
   #filling = new HashedOutcomes();
   #taking = new HashedOutcomes();
-  /** Of those that are taken: not on disk yet. */
+  /** Of those that are being taken: not handed to the spool, or refused by the disk. */
   #ranges: HashedRange[] = [];
 
-  /** Reports that are not on disk yet. */
+  /** Reports that wait to be handed to the spool. */
   get length(): number {
     return this.#ranges.reduce((sum, { from, to }) => sum + to - from, this.#filling.length);
   }
@@ -32,7 +26,7 @@ export class HashedReports {
     return true;
   }
 
-  /** Those that were added first; what is removed from `ranges` is on disk, or put back. */
+  /** Those that were added first. Whoever takes a range out of `ranges` puts it back when the disk refused it. */
   first(): { readonly outcomes: HashedOutcomes; readonly ranges: HashedRange[] } {
     if (this.#ranges.length === 0) {
       this.#taking.clear();

@@ -173,7 +173,10 @@ async function takeUntilDurable(
   /** @returns whether it is on its way to the disk */
   const receive = (item: Portion['items'][number]): boolean => {
     if (item.kind === 'hashed') {
-      receiver.receiveHashed(hashed, item, 'stdin');
+      receiver.receiveHashed(hashed, item, 'stdin', (fault) => {
+        rejected += 1;
+        faults.report(fault, 'a line of the input');
+      });
       return true;
     }
     const isLine = item.kind === 'line';

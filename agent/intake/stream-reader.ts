@@ -3,7 +3,7 @@ import { IdHash } from '../../sla/lines/id-hash.ts';
 import { isOutcomeId } from '../../sla/outcome.ts';
 import type { OutcomeLabels } from '../labels.ts';
 import type { Receiver } from '../receiver.ts';
-import { HashedOutcomes } from '../spool/hashed-outcomes.ts';
+import { HashedOutcomes, type HashedRange } from '../spool/hashed-outcomes.ts';
 import type { Fold, ReportedFields } from './fold.ts';
 import { type LineSink, PlainLines, type PlainOutcome } from './plain-lines.ts';
 
@@ -23,10 +23,9 @@ export interface FoldedCell {
   readonly clockOffsetMs: number | null;
 }
 
-/** Neighbours among the portion's outcomes with ids: those in [from, to). */
-export interface HashedRun {
+/** Neighbours among the portion's outcomes with ids. */
+export interface HashedRun extends HashedRange {
   readonly kind: 'hashed';
-  readonly from: number;
   to: number;
 }
 

@@ -53,20 +53,22 @@ async function send(given: SimulateArguments, io: AgentIo): Promise<ExitCode> {
     log,
   });
   log.info({ from: new Date(fromMs).toISOString(), speed: String(speed), ...plan }, 'simulating');
+  const signal = AbortSignal.any([io.signal, agent.taken]);
   const result = await simulate({
     plan,
     fromMs,
     toMs,
     dueMs: () => clock.dueMs(),
     onAdvance: (atMs) => clock.advanceTo(atMs),
-    sink: agentSink(agent, io.signal),
-    signal: io.signal,
+    sink: agentSink(agent, signal),
+    signal,
   });
   const waitMs = io.signal.aborted ? Math.min(given.waitMs, STOP_FLUSH_MS) : given.waitMs;
   const { isFlushed } = await agent.stop(waitMs);
   const end = { ...result, atMs: undefined, at: new Date(result.atMs).toISOString(), isFlushed };
   log.info(end, isFlushed ? 'all counted' : 'the rest waits in the spool');
-  return isFlushed || io.signal.aborted ? EXIT.done : EXIT.no;
+  const isDone = isFlushed || io.signal.aborted;
+  return isDone && !agent.taken.aborted ? EXIT.done : EXIT.no;
 }
 
 function agentSink({ receiver, spool }: RunningAgent, signal: AbortSignal): SimulationSink {

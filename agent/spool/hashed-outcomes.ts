@@ -1,6 +1,12 @@
 import type { IdHash } from '../../sla/lines/id-hash.ts';
 import type { OutcomeLabels } from '../labels.ts';
 
+/** Neighbours in the columns: those in [from, to). */
+export interface HashedRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
  * Outcomes with ids that were hashed where they were read, in columns: an object for each would be much to collect.
  * Cleared and used again, the columns are not even to be made anew.
@@ -32,6 +38,8 @@ export class HashedOutcomes {
 
   clear(): void {
     this.#length = 0;
+    // Or labels that nobody else has any more would be kept.
+    this.labels.length = 0;
   }
 
   #grow(): void {

@@ -1,4 +1,4 @@
-import type { HashedOutcomes } from './hashed-outcomes.ts';
+import type { HashedOutcomes, HashedRange } from './hashed-outcomes.ts';
 import { type IdKey, IdKeys } from './id-key.ts';
 import type { IdMemory } from './id-memory.ts';
 
@@ -32,7 +32,7 @@ export class IdClaims {
    */
   claimAll(
     { labels, a, b }: HashedOutcomes,
-    { from, to }: { from: number; to: number },
+    { from, to }: HashedRange,
     each: (index: number, key: IdKey | undefined) => void,
   ): void {
     const pairs = this.#pairs;

@@ -44,9 +44,11 @@ export class SpoolLockedError extends Error {
 /** Another process took the directory, as it may from one that was suspended for long. */
 export class SpoolTakenError extends Error {
   readonly code = 'SPOOL_TAKEN';
-  constructor(directory: string, holder: Holder) {
+  /** @param holder  undefined when it has let go again */
+  constructor(directory: string, holder: Holder | undefined) {
+    const taker = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
     super(
-      `the spool ${directory} was taken over by process ${holder.pid} on ${holder.host}, as this one did not run for a while; stop one of the two`,
+      `the spool ${directory} was taken over by ${taker}, as this one did not run for a while; let only one agent have it`,
     );
     this.name = 'SpoolTakenError';
   }
@@ -112,43 +114,83 @@ class HeldLock implements DirectoryLock {
   readonly #path: string;
   readonly #text: string;
   readonly #touching: NodeJS.Timeout;
-  #touched = bothClocks();
+  /** By both clocks: of a machine that slept one of them may have stood still. */
+  #touchedAt = bothClocks();
+  #looking: Promise<void> | undefined;
   #taken: SpoolTakenError | undefined;
 
   constructor(directory: string, path: string, text: string) {
     this.#directory = directory;
     this.#path = path;
     this.#text = text;
-    this.#touching = setInterval(() => void this.#touch().catch(() => {}), TOUCH_MS);
+    this.#touching = setInterval(() => void this.#look(), TOUCH_MS);
     this.#touching.unref();
   }
 
   async taken(): Promise<SpoolTakenError | undefined> {
-    const now = bothClocks();
-    // Of a machine that slept one of the clocks may have stood still.
-    const isFresh = now.every((ms, i) => Math.abs(ms - this.#touched[i]!) < FRESH_MS);
-    if (!isFresh && !this.#taken) await this.#touch();
+    if (!this.#isFresh) await this.#look();
     return this.#taken;
   }
 
   async release(): Promise<void> {
     clearInterval(this.#touching);
-    if (!(await this.#otherHolder())) await rm(this.#path, { force: true });
+    await this.#looking;
+    const holder = await this.#holder().catch(() => undefined);
+    if (holder === 'this') await rm(this.#path, { force: true });
   }
 
-  /** Looks after it has touched: whoever found the lock stale before that has put its own there by then, or will soon. */
-  async #touch(): Promise<void> {
+  get #isFresh(): boolean {
+    return bothClocks().every((ms, i) => Math.abs(ms - this.#touchedAt[i]!) < FRESH_MS);
+  }
+
+  /** One after the other; a fault of the disk says nothing about who has it. */
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookAndTouch()
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
+  }
+
+  async #lookAndTouch(): Promise<void> {
+    if (this.#taken) return;
+    const isLate = !this.#isFresh;
     const at = bothClocks();
+    if (!(await this.#isHeld(isLate))) return;
     const now = new Date();
-    await utimes(this.#path, now, now).catch(() => {});
-    const other = await this.#otherHolder();
-    if (other) this.#taken = new SpoolTakenError(this.#directory, other);
-    else this.#touched = at;
+    await utimes(this.#path, now, now);
+    if (isLate) {
+      // Whoever found the lock stale just before it was touched has put its own there by then.
+      await sleep(LOOK_EVERY_MS);
+      if (!(await this.#isHeld(true))) return;
+    }
+    this.#touchedAt = at;
   }
 
-  async #otherHolder(): Promise<Holder | undefined> {
-    const holder = await readHolder(this.#path);
-    return holder && JSON.stringify(holder) !== this.#text ? holder : undefined;
+  /** @param isLate  the lock may have been stale for others: one who took it may have let it go again */
+  async #isHeld(isLate: boolean): Promise<boolean> {
+    const holder = await this.#holder();
+    if (holder === 'this') return true;
+    if (holder === undefined && !isLate) {
+      // Somebody deleted it by hand.
+      await writeFile(this.#path, this.#text, { flag: 'wx', mode: 0o600 });
+      return true;
+    }
+    this.#taken = new SpoolTakenError(this.#directory, holder);
+    clearInterval(this.#touching);
+    return false;
+  }
+
+  /** @throws when that cannot be read */
+  async #holder(): Promise<'this' | Holder | undefined> {
+    try {
+      const text = await readFile(this.#path, 'utf8');
+      return text === this.#text ? 'this' : (JSON.parse(text) as Holder);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { asideFolderBytes } from './aside.ts';
 import { BatchLog } from './batch-log.ts';
 import { batchEntry } from './batch-record.ts';
 import { type Disk, makeDirectory, realDisk } from './disk.ts';
+import { guardedDisk } from './guarded-disk.ts';
 import { IdLog } from './id-log.ts';
 import { IdMemory } from './id-memory.ts';
 import { adoptIdentity, findIdentity, type Identity, setOthersAside } from './identity.ts';
@@ -90,9 +91,9 @@ async function takeDirectory(disk: Disk, directory: string): Promise<DirectoryLo
 /** Takes the directory, finds out whose spool it is, and opens what is in it. */
 export async function openSpool(options: SpoolOptions): Promise<Opened> {
   const { directory, nowMs, on } = options;
-  const disk = options.disk ?? realDisk;
   const settings = { ...SPOOL_DEFAULTS, ...options.settings };
-  const lock = await takeDirectory(disk, directory);
+  const lock = await takeDirectory(options.disk ?? realDisk, directory);
+  const disk = guardedDisk(options.disk ?? realDisk, lock);
   try {
     await makeDirectory(disk, join(directory, 'ids'));
     const found = await findIdentity(disk, directory, options.hostId);

@@ -9,7 +9,7 @@ import { keepDeadLetter } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import type { Disk } from './disk.ts';
 import { type Group, GroupCommit } from './group-commit.ts';
-import type { HashedOutcomes } from './hashed-outcomes.ts';
+import type { HashedOutcomes, HashedRange } from './hashed-outcomes.ts';
 import { IdClaims } from './id-claims.ts';
 import type { IdLog } from './id-log.ts';
 import type { FilePosition, Positions } from './intake-record.ts';
@@ -91,7 +91,7 @@ export class Spool {
   static async open(options: SpoolOptions): Promise<Spool> {
     const spool = new Spool(options, await openSpool(options));
     try {
-      await spool.#serial.run(() => spool.#begin());
+      await spool.#serial.run(() => spool.#whileHeld(() => spool.#begin()));
     } catch (error) {
       // A process that goes on, as one with the agent inside does, may try again.
       await spool.#letGo();
@@ -202,11 +202,7 @@ export class Spool {
    * @param onAccepted told of each one's count, right after it was accepted
    * @returns how many outcomes repeated, by their counts
    */
-  acceptHashed(
-    outcomes: HashedOutcomes,
-    range: { readonly from: number; readonly to: number },
-    onAccepted: (n: number) => void,
-  ): number {
+  acceptHashed(outcomes: HashedOutcomes, range: HashedRange, onAccepted: (n: number) => void): number {
     let repeated = 0;
     let last: string | undefined;
     this.#ids.claimAll(outcomes, range, (index, key) => {
@@ -353,13 +349,9 @@ export class Spool {
   async reject(seq: number, reason: string): Promise<void> {
     const [entry] = await this.entriesFrom(seq, 1);
     if (!entry || entry.kind === 'skip' || entry.from !== seq) return;
-    const rejectedAtMs = this.#options.nowMs();
-    await keepDeadLetter(this.#disk, this.#aside, {
-      entry,
-      reason,
-      producerId: this.producerId,
-      rejectedAtMs,
-    });
+    const { producerId } = this;
+    const letter = { entry, reason, producerId, rejectedAtMs: this.#options.nowMs() };
+    await this.#alone(() => keepDeadLetter(this.#disk, this.#aside, letter));
     const gap = { from: seq, to: seq, reason: 'rejected', outcomes: entry.outcomes };
     this.#delivery.sendInstead(skipEntry(gap, entry));
     this.#options.on?.lost?.(gap);
@@ -440,13 +432,25 @@ export class Spool {
     });
   }
 
-  /** @throws SpoolTakenError */
+  /** @throws SpoolTakenError; whatever `task` was doing then, nothing of it may be confirmed */
   async #whileHeld<T>(task: () => Promise<T>): Promise<T> {
+    await this.#assertHeld();
+    try {
+      return await task();
+    } catch (error) {
+      await this.#assertHeld();
+      throw error;
+    }
+  }
+
+  async #assertHeld(): Promise<void> {
     const taken = await this.#lock.taken();
-    if (!taken) return task();
-    this.#refusal = 'closed';
-    await this.#letGo(taken);
-    this.#options.on?.taken?.(taken);
+    if (!taken) return;
+    if (!this.#end) {
+      this.#refusal = 'closed';
+      await this.#letGo(taken);
+      this.#options.on?.taken?.(taken);
+    }
     throw taken;
   }
 

@@ -6,7 +6,9 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runAgent } from '../../agent/cli.ts';
-import { createAgent } from '../../agent/index.ts';
+import { type Agent, createAgent } from '../../agent/index.ts';
+import { type Disk, realDisk } from '../../agent/spool/disk.ts';
+import { Spool } from '../../agent/spool/spool.ts';
 import { type RunningProgram, startProgram } from '../support/program.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
@@ -82,8 +84,11 @@ describe('an agent whose spool another process took over while it was suspended'
     );
     process.kill(started.pid, 'SIGCONT');
     expect(await started.exited).toEqual({ code: 1, signal: null });
+    // Refused, or the connection was closed first.
     expect([503, 'no answer']).toContain(await answer);
-    expect(started.log()).toMatch(/the spool \S+ was taken over by process 1 on .*; stop one of the two/);
+    expect(started.log()).toMatch(
+      /the spool \S+ was taken over by process 1 on .*; let only one agent have it/,
+    );
     expect(await readFile(join(spool, 'lock'), 'utf8')).toBe(lock);
     expect(await contentOf()).toEqual(content);
   }, 30_000);
@@ -102,30 +107,116 @@ describe('an agent whose spool another process took over while it was suspended'
     expect(String(stderr.read())).toContain('stopped before the end of the input: its first 1 lines');
   }, 30_000);
 
-  it('inside an application goes on once the other one has gone', async () => {
-    const told: string[] = [];
-    const tell = (...[, message]: readonly unknown[]) => void told.push(String(message));
-    const log = { debug: tell, info: tell, warn: tell, error: tell };
-    const library = createAgent({
-      services: ['acme'],
-      server: peer.url,
-      token: 'token',
-      spoolDirectory: spool,
-      log,
+  it('confirms nothing that it was writing then', async () => {
+    let isHeld = false;
+    let letGo = () => {};
+    const free = new Promise<void>((resolve) => {
+      letGo = resolve;
     });
-    try {
+    const disk: Disk = {
+      ...realDisk,
+      create: async (path) => {
+        const file = await realDisk.create(path);
+        const datasync = async () => {
+          await file.datasync();
+          if (path.includes('intake') && isHeld) await free;
+        };
+        return { write: (bytes) => file.write(bytes), datasync, close: () => file.close() };
+      },
+    };
+    const held = await Spool.open({
+      ...{ directory: spool, disk, settings: {}, services: ['acme'] },
+      ...{ nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+    });
+    isHeld = true;
+    const labels = { region: '', platform: '', cause: '', code: '' } as const;
+    held.accept({ service: 'acme', ...labels, result: 'ok', n: 1 }, Date.now());
+    const durable = held.commit().then(
+      () => 'durable',
+      (error: Error) => error.name,
+    );
+    await takeOver();
+    // The lock is looked at beside the write.
+    await sleep(3_000);
+    letGo();
+    expect(await durable).toBe('SpoolTakenError');
+    expect(held.refusal()).toBe('closed');
+    await held.close();
+  }, 20_000);
+
+  it('ends a simulation with 1', async () => {
+    const stderr = new PassThrough();
+    const ended = runAgent(['simulate', '--live', '--rate', '5', '--spool', spool, '--server', peer.url], {
+      ...{ stdin: new PassThrough(), stderr, stdout: new PassThrough(), cwd: folder },
+      env: { ROOMWATCH_TOKEN: 'token' },
+      signal: new AbortController().signal,
+    });
+    let log = '';
+    stderr.on('data', (text) => {
+      log += text;
+    });
+    await waitFor('it to begin', () => log.includes('simulating'));
+    await takeOver();
+    expect(await ended).toBe(1);
+    expect(log).toContain('was taken over');
+  }, 20_000);
+
+  describe('inside an application', () => {
+    let told: string[];
+    let library: Agent;
+
+    beforeEach(() => {
+      told = [];
+      const tell = (...words: readonly unknown[]) => void told.push(words.join(' '));
+      const log = { debug: tell, info: tell, warn: tell, error: tell };
+      library = createAgent({
+        services: ['acme'],
+        server: peer.url,
+        token: 'token',
+        spoolDirectory: spool,
+        log,
+      });
+    });
+
+    afterEach(() => library.close());
+
+    const isTrying = () => told.some((message) => message.includes('trying again'));
+
+    it('goes on once the other one has gone, with what came meanwhile and with services it had not named', async () => {
       library.record({ result: 'ok' });
       expect(await library.flush()).toBe(true);
       await takeOver();
-      await waitFor('it to try again', () => told.some((message) => message.includes('trying again')));
+      await waitFor('it to know', () => told.some((message) => message.includes('was taken over')));
       library.record({ result: 'ok' });
+      library.record({ result: 'ok', id: 'one', service: 'globex' });
+      library.record({ result: 'ok', id: 'one', service: 'globex' });
       expect(await library.flush(500)).toBe(false);
       expect(peer.totals().ok).toBe(1);
+      await waitFor('it to try again', isTrying);
       await rm(join(spool, 'lock'));
-      await waitFor('the outcome', async () => (await library.flush(500)) && peer.totals().ok === 2);
+      await waitFor('the outcomes', async () => (await library.flush(500)) && peer.totals().ok === 3);
       expect(library.dropped).toBe(0);
-    } finally {
-      await library.close();
-    }
-  }, 30_000);
+    });
+
+    it('says that it cannot go on once, and tenfold', async () => {
+      expect(await library.flush()).toBe(true);
+      await takeOver();
+      await waitFor('it to try again', isTrying);
+      await sleep(2_500);
+      expect(told.filter((message) => message.includes('trying again'))).toHaveLength(1);
+    });
+
+    it('is closed when it is told to, and does not begin anew', async () => {
+      expect(await library.flush()).toBe(true);
+      const closing = library.close();
+      await takeOver();
+      await closing;
+      const lock = await readFile(join(spool, 'lock'), 'utf8').catch(() => 'gone');
+      await rm(join(spool, 'lock'), { force: true });
+      await library.flush(300);
+      await sleep(1_500);
+      expect(await readFile(join(spool, 'lock'), 'utf8').catch(() => 'gone')).toBe('gone');
+      expect(lock).not.toContain(`"pid":${process.pid},`);
+    });
+  });
 });

@@ -96,6 +96,26 @@ describe('a tally', () => {
     );
   });
 
+  it('never says fewer bytes or cells than a frame needs for counts that one cell cannot hold', () => {
+    const large = fc.record({
+      ...{ service: fc.constantFrom('acme', 's'.repeat(64)), minute: fc.integer({ min: 0, max: 3 }) },
+      ...{
+        region: fc.constantFrom('', '\ud800'.repeat(64)),
+        platform: fc.constantFrom('', '\ud800'.repeat(64)),
+      },
+      n: fc.integer({ min: 1, max: 5_000_000_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(large, { minLength: 1, maxLength: 40 }), (records) => {
+        const tally = new Tally();
+        for (const one of records) tally.add({ ...one, result: 'ok', cause: '', code: '' });
+        const cells = tally.list();
+        expect(tally.cells).toBeGreaterThanOrEqual(cells.length);
+        expect(tally.bytes).toBeGreaterThanOrEqual(Buffer.byteLength(JSON.stringify(cells)));
+      }),
+    );
+  });
+
   it('never says fewer bytes than its cells take in a frame', () => {
     fc.assert(
       fc.property(fc.array(cell, { maxLength: 60 }), (cells) => {
