@@ -4,6 +4,7 @@ import type { BackoffSettings } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { ForbiddenServices } from './forbidden-services.ts';
+import { refusals } from './intake/failure.ts';
 import { type Follower, followFile } from './intake/follow.ts';
 import { assertFile } from './intake/followed-file.ts';
 import { type HttpIntake, startHttpIntake } from './intake/http.ts';
@@ -69,7 +70,7 @@ export interface RunningAgent {
 const TICK_MS = 1_000;
 /** How long a stopping agent waits for the daemon: a supervisor kills most programs after a little more. */
 export const STOP_FLUSH_MS = 10_000;
-/** The spool has failed for so long before the agent calls itself unhealthy. */
+/** The spool has failed, or had no room, for so long before the agent calls itself unhealthy. */
 const UNHEALTHY_MS = 30_000;
 
 /** Wires an agent: intake -> spool -> link. What it started, `stop` unwinds in reverse. */
@@ -98,7 +99,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       serviceAdded: () => link?.announceServices(),
       lost: ({ reason, outcomes, from, to }) => {
         metrics.count('outcomesLost', outcomes, reason);
-        log.error({ reason, outcomes, from, to }, 'outcomes were lost; the daemon is told');
+        // Batches that only say that the agent was alive are a gap as well.
+        if (outcomes > 0) log.error({ reason, outcomes, from, to }, 'outcomes were lost; the daemon is told');
+        else log.info({ reason, from, to }, 'batches without outcomes were given up');
       },
       repaired: (repair) => log.warn({ repair }, 'the spool was mended'),
       copied: ({ producerId, host }) =>
@@ -153,11 +156,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     ...(service === undefined ? {} : { service }),
   });
 
-  const ticker = startTicker(spool, log);
-  const statusOf = () => {
-    if (ticker.failingForMs() >= UNHEALTHY_MS) return 'spool-failing';
-    return spool.fault === undefined ? 'ok' : 'not-delivering';
-  };
+  const ticker = startTicker(spool, { clock, log });
+  const statusOf = () => ticker.failure() ?? (spool.fault === undefined ? 'ok' : 'not-delivering');
   let http: HttpIntake | undefined;
   let callbacks: TrtcCallbacks | undefined;
   try {
@@ -175,7 +175,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         metrics,
         log,
         health: () => ({
-          isHealthy: ticker.failingForMs() < UNHEALTHY_MS,
+          isHealthy: ticker.failure() === undefined,
           body: {
             status: statusOf(),
             ...(spool.fault === undefined ? {} : { fault: spool.fault }),
@@ -234,20 +234,29 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 }
 
 /** Ticks the spool once a second; a tick that fails is tried again at the next. */
-function startTicker(spool: Spool, log: Log): { failingForMs(): number; stop(): Promise<void> } {
-  let failingSinceMs: number | undefined;
+function startTicker(
+  spool: Spool,
+  { clock, log }: { clock: Clock; log: Log },
+): { failure(): string | undefined; stop(): Promise<void> } {
+  let failing: { readonly status: string; readonly sinceMs: number } | undefined;
   let ticking: Promise<void> | undefined;
+  const fail = (status: string, message: string) => {
+    if (failing?.status !== status) log.error({ status }, message);
+    failing = { status, sinceMs: failing?.sinceMs ?? clock.monotonicMs() };
+  };
   const tick = () => {
     ticking ??= spool
       .tick()
       .then(() => {
-        if (failingSinceMs !== undefined) log.info('the spool can be written again');
-        failingSinceMs = undefined;
+        const refusal = spool.refusal();
+        if (refusal === 'disk-full' || refusal === 'spool-full') {
+          fail(refusal, refusals[refusal].message);
+          return;
+        }
+        if (failing !== undefined) log.info('the spool can be written again');
+        failing = undefined;
       })
-      .catch((error: Error) => {
-        if (failingSinceMs === undefined) log.error({ error: error.message }, 'the spool cannot be kept');
-        failingSinceMs ??= performance.now();
-      })
+      .catch((error: Error) => fail('spool-failing', `the spool cannot be kept: ${error.message}`))
       .finally(() => {
         ticking = undefined;
       });
@@ -255,7 +264,8 @@ function startTicker(spool: Spool, log: Log): { failingForMs(): number; stop(): 
   tick();
   const timer = setInterval(tick, TICK_MS);
   return {
-    failingForMs: () => (failingSinceMs === undefined ? 0 : performance.now() - failingSinceMs),
+    failure: () =>
+      failing && clock.monotonicMs() - failing.sinceMs >= UNHEALTHY_MS ? failing.status : undefined,
     stop: async () => {
       clearInterval(timer);
       await ticking;

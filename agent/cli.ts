@@ -126,6 +126,15 @@ async function run(
     );
     return EXIT.no;
   }
+  const services = agent.forbidden.list;
+  const uncounted = receiver.acceptedOf(services);
+  if (uncounted > 0) {
+    log.error(
+      { ...result, isFlushed, uncounted, services },
+      `up to ${uncounted} outcomes are not counted: the token does not cover their services; correct the names or the token, and give those lines again`,
+    );
+    return EXIT.no;
+  }
   log.info({ ...result, isFlushed }, isFlushed ? 'all counted' : 'the rest waits in the spool');
   return isFlushed ? EXIT.done : EXIT.no;
 }

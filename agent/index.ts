@@ -57,7 +57,7 @@ export interface Agent {
    */
   record(outcome: OutcomeReport): void;
   /**
-   * Waits until everything recorded so far is on disk and counted by the daemon.
+   * Waits until everything recorded so far is on disk and counted by the daemon, but for what is `rejected`.
    * @param withinMs  default 10,000; Infinity, as whatever is more than 24 days, is 24 days
    * @returns false when that took longer; it is tried on all the same
    */
@@ -68,7 +68,8 @@ export interface Agent {
   readonly dropped: number;
   /**
    * Reports refused for what they are, once they were looked at: after `flush`, all that were recorded before it. Those
-   * for whose service there was no place may have been folded, and then count as many as their `count` says.
+   * for whose service there was no place may have been folded, and then count as many as their `count` says; so do
+   * those that were accepted before the daemon said that the token does not cover their service.
    */
   readonly rejected: number;
 }
@@ -132,7 +133,8 @@ class EmbeddedAgent implements Agent {
   }
 
   get rejected(): number {
-    return this.#rejected;
+    const { receiver, forbidden } = this.#agent ?? {};
+    return this.#rejected + (forbidden ? (receiver?.acceptedOf(forbidden.list) ?? 0) : 0);
   }
 
   record(outcome: OutcomeReport): void {

@@ -266,7 +266,7 @@ export class Link {
     if (added.length > 0) {
       log.error(
         { services: added },
-        'the token does not cover these services, and what is reported for them is refused: correct the names where they are reported, or add them to the token in the daemon’s configuration',
+        'the token does not cover these services: what is reported for them is refused from now on, and what was accepted before is not counted; correct the names where they are reported, or add them to the token in the daemon’s configuration',
       );
     }
     if (ended.length > 0) log.info({ services: ended }, 'outcomes of these services are taken again');

@@ -35,6 +35,15 @@ export interface ReceiveFault extends Omit<OutcomeFault, 'code'> {
   readonly code: OutcomeFault['code'] | 'OUTCOME_TOO_MANY_SERVICES' | 'OUTCOME_SERVICE_FORBIDDEN';
 }
 
+type Counted = Pick<Cell, 'service' | 'n'>;
+
+/** Outcomes of one commit group. */
+interface Accepted {
+  readonly durable: Promise<void>;
+  readonly bySource: Map<Source, number>;
+  readonly byService: Map<string, number>;
+}
+
 const NOT_UTF8_FAULT: ReceiveFault = {
   code: 'OUTCOME_NOT_JSON',
   field: '',
@@ -44,8 +53,10 @@ const NOT_UTF8_FAULT: ReceiveFault = {
 /** Takes records from any way in: reads each, finds its cause and hands it to the spool. */
 export class Receiver {
   readonly #options: ReceiverOptions;
-  /** What was accepted into the newest commit group, by way in. */
-  #newest: { readonly durable: Promise<void>; readonly accepted: Map<Source, number> } | undefined;
+  /** What was accepted into the newest commit group. */
+  #newest: Accepted | undefined;
+  /** Outcomes on disk since the start, by service. */
+  readonly #accepted = new Map<string, number>();
 
   constructor(options: ReceiverOptions) {
     this.#options = options;
@@ -64,6 +75,11 @@ export class Receiver {
   receiveLine(line: string, source: Source, clockGapMs = 0): Received {
     if (line === NOT_UTF8) return this.refuse(NOT_UTF8_FAULT);
     return this.#take(parseOutcomeText(line, this.#defaults(clockGapMs)), source);
+  }
+
+  /** Outcomes of some services that were accepted since the start, as far as they are on disk. */
+  acceptedOf(services: readonly string[]): number {
+    return services.reduce((sum, service) => sum + (this.#accepted.get(service) ?? 0), 0);
   }
 
   /** Counts a record that is refused before it is read. */
@@ -128,13 +144,13 @@ export class Receiver {
     return this.#answer(spool.accept(cell, outcome.startedAtMs, outcome.id), cell, source);
   }
 
-  #answer(acceptance: Acceptance, { service, n }: { service: string; n: number }, source: Source): Received {
-    if (acceptance === 'too-many-services') return this.refuse(tooManyServices(service));
+  #answer(acceptance: Acceptance, cell: Counted, source: Source): Received {
+    if (acceptance === 'too-many-services') return this.refuse(tooManyServices(cell.service));
     if (acceptance === 'repeated') {
-      this.#options.metrics.count('outcomesRepeated', n);
+      this.#options.metrics.count('outcomesRepeated', cell.n);
       return { status: 'repeated' };
     }
-    this.#countOnceDurable(n, source);
+    this.#count(cell, source);
     return ACCEPTED;
   }
 
@@ -170,25 +186,33 @@ export class Receiver {
 
   #takeHashed(outcomes: HashedOutcomes, range: HashedRange, source: Source): void {
     const { spool, metrics } = this.#options;
-    const repeated = spool.acceptHashed(outcomes, range, (n) => this.#countOnceDurable(n, source));
+    const repeated = spool.acceptHashed(outcomes, range, (row) => {
+      this.#count({ service: outcomes.labels[row]!.service, n: outcomes.counts[row]! }, source);
+    });
     if (repeated > 0) metrics.count('outcomesRepeated', repeated);
   }
 
-  /** Outcomes accepted just now. What the disk refuses is answered so, or tried again, and then counted once. */
-  #countOnceDurable(n: number, source: Source): void {
-    const { spool, metrics } = this.#options;
+  /** Outcomes accepted just now; what the disk refuses is answered so, or tried again and then counted once. */
+  #count({ service, n }: Counted, source: Source): void {
+    const { spool } = this.#options;
     const durable = spool.commit();
     if (this.#newest?.durable !== durable) {
-      const accepted = new Map<Source, number>();
-      this.#newest = { durable, accepted };
-      const count = () => {
-        for (const [way, outcomes] of accepted) metrics.count('outcomesAccepted', outcomes, way);
-      };
+      const accepted: Accepted = { durable, bySource: new Map(), byService: new Map() };
+      this.#newest = accepted;
       // Whoever accepted them hears of the failure.
-      durable.then(count, () => {});
+      durable.then(
+        () => this.#add(accepted),
+        () => {},
+      );
     }
-    const { accepted } = this.#newest;
-    accepted.set(source, (accepted.get(source) ?? 0) + n);
+    const { bySource, byService } = this.#newest;
+    addTo(bySource, source, n);
+    addTo(byService, service, n);
+  }
+
+  #add({ bySource, byService }: Accepted): void {
+    for (const [source, n] of bySource) this.#options.metrics.count('outcomesAccepted', n, source);
+    for (const [service, n] of byService) addTo(this.#accepted, service, n);
   }
 }
 
@@ -206,4 +230,8 @@ function forbiddenFault(service: string): ReceiveFault {
     field: 'service',
     message: `service ${service}: the agent's token does not cover it; correct the name, or add it to the token in the daemon's configuration`,
   };
+}
+
+function addTo<K>(sums: Map<K, number>, key: K, n: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + n);
 }

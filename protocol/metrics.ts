@@ -254,7 +254,7 @@ export const AGENT_METRICS = {
     'agent_outcomes_repeated_total',
     'counter',
     [],
-    'Outcomes not counted because their id was seen before.',
+    'Outcomes not counted because their id was seen before, also by an earlier try of the agent itself.',
   ),
   trtcCallbacks: metric(
     'agent_trtc_callbacks_total',

@@ -16,11 +16,18 @@ export const refusals: Readonly<Record<Refusal, Failure>> = {
     message: 'more was reported than the disk takes; report again in a moment',
     retryAfterSeconds: 1,
   },
-  full: {
+  'spool-full': {
     status: 503,
     code: 'SPOOL_FULL',
     message:
       'the spool is at its limit and nothing is left to give up; connect the daemon or raise spool.maxBytes',
+    retryAfterSeconds: 30,
+  },
+  'disk-full': {
+    status: 503,
+    code: 'DISK_FULL',
+    message:
+      'the disk of the spool is nearly full, and not by the spool; free it, or lower spool.minFreeBytes',
     retryAfterSeconds: 30,
   },
   closed: {
@@ -29,6 +36,13 @@ export const refusals: Readonly<Record<Refusal, Failure>> = {
     message: 'the agent is stopping; report again in a moment',
     retryAfterSeconds: 5,
   },
+};
+
+const INTAKE_BUSY: Failure = {
+  status: 429,
+  code: 'INTAKE_BUSY',
+  message: 'too much is being sent at the same time; report again in a moment',
+  retryAfterSeconds: 1,
 };
 
 export function writeFailure(error: Error): Failure {
@@ -45,7 +59,7 @@ export function bodyFailure(fault: 'too-large' | 'busy' | 'aborted' | 'not-gzip'
         message: `the body is more than ${bytes}; send less at once`,
       };
     case 'busy':
-      return refusals.busy;
+      return INTAKE_BUSY;
     case 'aborted':
       return { status: 400, code: 'BODY_CUT_OFF', message: 'the body ended early; send it again' };
     case 'not-gzip': {

@@ -26,6 +26,8 @@ export interface Relieved {
   readonly monotonicMs: number;
 }
 
+export type Fullness = 'spool-full' | 'disk-full';
+
 /** Segments worked on in one call, so that a commit never waits long behind it. */
 const STEPS = 16;
 /** Of a small file system no more than this share is kept free, or there would be no room for a spool. */
@@ -34,10 +36,11 @@ const RESERVE_SHARE = 0.5;
 /**
  * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged, then
  * ids, which the memory still has; then batches that were never sent are merged, which loses nothing; then the oldest
- * are given up.
- * @returns 'some' when it stopped before the end: the next call goes on. 'none' when nothing is left to give up
+ * are given up, unless even all of them would not free the disk.
+ * @returns 'enough' when there is room for more; 'some' when it stopped before the end: the next call goes on; else why
+ *          there is none, and nothing left to give up
  */
-export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'none'> {
+export async function relieve(spool: Relieved): Promise<'enough' | 'some' | Fullness> {
   const { batches, delivery } = spool;
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
@@ -50,6 +53,11 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
       if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
     }
+    if (reason === 'disk-full' && (await bytesToFree(spool)) > batches.bytes) {
+      // Somebody else fills the disk: outcomes would be lost for nothing. Age has its limit all the same.
+      if (!isTooOld(spool) || !(await batches.giveUpOldest(spared(spool), 'spool-age'))) return reason;
+      continue;
+    }
     if (
       reason !== 'spool-age' &&
       (await batches.giveUpOldest(Math.max(delivery.acked, delivery.inFlight), reason))
@@ -58,18 +66,26 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | 'non
     if (await batches.giveUpOldest(spared(spool), reason)) continue;
     // What is left is in the segment being appended to; closed, it is the next to go.
     await batches.rotate();
-    return reason === 'spool-age' ? 'enough' : 'none';
+    return reason === 'spool-age' ? 'enough' : reason;
   }
   return 'some';
 }
 
-async function pressure(spool: Relieved): Promise<'spool-full' | 'disk-full' | 'spool-age' | undefined> {
-  const { batches, disk, directory, settings } = spool;
-  if (spool.bytes() > settings.maxBytes) return 'spool-full';
+async function pressure(spool: Relieved): Promise<Fullness | 'spool-age' | undefined> {
+  if (spool.bytes() > spool.settings.maxBytes) return 'spool-full';
+  if ((await bytesToFree(spool)) > 0) return 'disk-full';
+  return isTooOld(spool) ? 'spool-age' : undefined;
+}
+
+/** Of the disk, until what is to be left to others is free. */
+async function bytesToFree({ disk, directory, settings }: Relieved): Promise<number> {
   const { freeBytes, totalBytes } = await disk.space(directory);
-  if (freeBytes < Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE)) return 'disk-full';
-  const ended = batches.endOfOldest(spared(spool));
-  return ended && ageOf(ended, spool) > settings.maxAgeMs ? 'spool-age' : undefined;
+  return Math.min(settings.minFreeBytes, totalBytes * RESERVE_SHARE) - freeBytes;
+}
+
+function isTooOld(spool: Relieved): boolean {
+  const ended = spool.batches.endOfOldest(spared(spool));
+  return ended !== undefined && ageOf(ended, spool) > spool.settings.maxAgeMs;
 }
 
 /**

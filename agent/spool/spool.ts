@@ -24,13 +24,13 @@ import {
   type SpoolSettings,
 } from './parts.ts';
 import { reconcile } from './reconcile.ts';
-import { relieve } from './relief.ts';
+import { type Fullness, relieve } from './relief.ts';
 import type { ReportedServices } from './reported-services.ts';
 import { makeRoom, resealUnder } from './reseal.ts';
 import { Sealer } from './sealer.ts';
 
 /** Why nothing can be accepted now. */
-export type Refusal = 'closed' | 'busy' | 'full';
+export type Refusal = 'closed' | 'busy' | Fullness;
 export type Acceptance = 'accepted' | 'repeated' | 'too-many-services';
 
 /**
@@ -199,24 +199,24 @@ export class Spool {
   /**
    * Takes the outcomes [from, to), of services that are admitted. They may fall into several groups; after a failure
    * all of them can be taken again, as those that are durable are known.
-   * @param onAccepted told of each one's count, right after it was accepted
+   * @param onAccepted told of each one's row, right after it was accepted
    * @returns how many outcomes repeated, by their counts
    */
   acceptHashed(outcomes: HashedOutcomes, range: HashedRange, onAccepted: (n: number) => void): number {
     let repeated = 0;
     let last: string | undefined;
-    this.#ids.claimAll(outcomes, range, (index, key) => {
-      const labels = outcomes.labels[index]!;
-      const n = outcomes.counts[index]!;
+    this.#ids.claimAll(outcomes, range, (row, key) => {
+      const labels = outcomes.labels[row]!;
+      const n = outcomes.counts[row]!;
       if (labels.service !== last) this.#services.watch(labels.service);
       last = labels.service;
       if (key === undefined) {
         repeated += n;
         return;
       }
-      const minute = this.#minuteOf(outcomes.startedAtMs[index]!);
+      const minute = this.#minuteOf(outcomes.startedAtMs[row]!);
       this.#groups.addSeries({ labels, minute, n }, key, this.#clockOffsetMs);
-      onAccepted(n);
+      onAccepted(row);
     });
     return repeated;
   }
@@ -529,8 +529,8 @@ export class Spool {
         monotonicMs: monotonicMs(),
       }),
     );
-    if (room === 'none') this.#refusal ??= 'full';
-    else if (room === 'enough' && this.#refusal === 'full') this.#refusal = undefined;
+    if (this.#refusal === 'closed' || room === 'some') return;
+    this.#refusal = room === 'enough' ? undefined : room;
   }
 
   async #trim(): Promise<void> {

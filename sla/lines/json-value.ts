@@ -3,7 +3,7 @@ import { ABSENT, behindSpaces, hexadecimalAt, isWordAt, plainEnd, wordOf } from 
 const [QUOTE, BACKSLASH, COMMA, COLON, LOWER_U] = [0x22, 0x5c, 0x2c, 0x3a, 0x75] as const;
 const [OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d] as const;
 const [MINUS, PLUS, DOT, ZERO, NINE] = [0x2d, 0x2b, 0x2e, 0x30, 0x39] as const;
-/** Of which none is a control character, that a string must not have as it is. */
+/** Below it are the control characters, which must be escaped in a string. */
 const FIRST_TEXT = 0x20;
 
 export const NULL = wordOf('null');

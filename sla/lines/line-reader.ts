@@ -9,10 +9,11 @@ import { LabelTexts } from './label-texts.ts';
 
 /**
  * The answer to a line that leaves a doubt. The reader knows the documented fields in any order, each at most
- * once and by its usual name; of numbers those without an exponent; of white space, spaces; other fields it passes
- * over, whatever their value. The caller parses any other line in full, so the reader may be narrow; but what it
- * accepts must mean exactly what the full parser says it means, and the fuzz test holds it to that. One thing it
- * does not look at: whether texts that nobody reads are sound UTF-8.
+ * once and by its usual name: labels and ids in any sound text, times in any form of RFC 3339 but a leap second,
+ * numbers of up to 15 digits without an exponent or minus zero, results and causes without escapes. Of white space
+ * it knows spaces, and other fields it passes over, nested up to `DEPTH_MAX`. The caller parses any other line in
+ * full, so the reader may be narrow; but what it accepts must mean exactly what the full parser says it means, and
+ * the fuzz test holds it to that. One thing it does not look at: whether texts that nobody reads are sound UTF-8.
  */
 export const UNUSUAL = ABSENT;
 
@@ -97,7 +98,8 @@ export class LineReader {
   /** By field number: the byte range [start, end) of a label as it is written. */
   readonly #starts = new Int32Array(NO_FIELD);
   readonly #ends = new Int32Array(NO_FIELD);
-  readonly #id = new JsonText(idCharacters);
+  /** Of an id or a time that has escapes, or an id beyond ASCII. */
+  readonly #text = new JsonText(idCharacters);
   /** Fields of the line, one bit each. */
   #seen = 0;
   /** The field that came after each one in the last line where it did: lines mostly keep one order. */
@@ -230,9 +232,9 @@ export class LineReader {
     const start = at + 1;
     let end = this.id.ofPlain(view, start);
     if (view.getUint8(end) !== QUOTE) {
-      end = this.#id.read(view, start);
+      end = this.#text.read(view, start);
       if (end === ABSENT) return UNUSUAL;
-      this.id.ofUtf8(this.#id.view, this.#id.length);
+      this.id.ofUtf8(this.#text.view, this.#text.length);
     } else if (end - start > idCharacters) return UNUSUAL;
     return end === start ? UNUSUAL : end + 1;
   }
@@ -241,7 +243,9 @@ export class LineReader {
     let end: number;
     if (this.#view.getUint8(at) === QUOTE) {
       end = this.#instants.read(this.#view, at + 1);
-      if (end === ABSENT || this.#view.getUint8(end) !== QUOTE) return UNUSUAL;
+      // .NET writes a plus as an escape.
+      if (end === ABSENT || this.#view.getUint8(end) !== QUOTE) end = this.#readEscapedInstant(at + 1);
+      if (end === UNUSUAL) return UNUSUAL;
       end += 1;
       this.startedAtMs = this.#instants.instantMs;
     } else {
@@ -249,6 +253,13 @@ export class LineReader {
       this.startedAtMs = this.#integer;
     }
     return this.startedAtMs >= minMs && this.startedAtMs < maxMs ? end : UNUSUAL;
+  }
+
+  /** @returns the position of the closing quotation mark, or UNUSUAL */
+  #readEscapedInstant(start: number): number {
+    const text = this.#text;
+    const end = text.read(this.#view, start);
+    return end !== ABSENT && this.#instants.read(text.view, 0) === text.length ? end : UNUSUAL;
   }
 
   #readCause(at: number): number {

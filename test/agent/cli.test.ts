@@ -4,6 +4,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runAgent } from '../../agent/cli.ts';
 import { AGENT_VERSION } from '../../agent/version.ts';
+import { startEdge } from '../support/daemon-edge.ts';
+import { booksOf } from '../support/edges.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Peer, startPeer } from './peer.ts';
 import { temporaryFolder } from './spool/spool-folder.ts';
@@ -157,6 +159,23 @@ describe('--stdin', () => {
     const back = run(['--stdin', '--server', peer.url, '--service', 'acme'], { stdin: `${ok}\n` });
     expect(await back.code).toBe(0);
     expect(peer.totals().ok).toBe(2);
+  });
+
+  it('does not look done when the token does not cover a service of its lines', async () => {
+    const edge = await startEdge({
+      tokens: [{ token: 'token', grant: { agentLabel: 'a', services: new Set(['acme']) } }],
+    });
+    try {
+      const stdin = [ok, '{"service":"globex","result":"ok","count":40}', ok].join('\n');
+      const server = `ws://127.0.0.1:${edge.port}`;
+      const ran = run(['--stdin', '--server', server, '--service', 'acme'], { stdin });
+      expect(await ran.code).toBe(1);
+      expect(ran.err()).toMatch(/up to 40 outcomes are not counted: the token does not cover their services/);
+      expect(ran.err()).not.toMatch(/all counted/);
+      expect((await booksOf(edge, 'acme')).tallies[0]).toBe(2);
+    } finally {
+      await edge.stop();
+    }
   });
 
   it('keeps what it read when it is stopped, and does not look done', async () => {

@@ -142,7 +142,7 @@ describe('the bytes of followed files that are not read yet', () => {
     await accepted(1);
     await waitFor('the file to be read', () => gauge('followed_unread_bytes') === 0);
     const { spool } = agent!;
-    spool.refusal = () => 'full';
+    spool.refusal = () => 'disk-full';
     appendFileSync(path, line.repeat(3));
     await waitFor('the lag', () => gauge('followed_unread_bytes') === 3 * line.length);
     Reflect.deleteProperty(spool, 'refusal');

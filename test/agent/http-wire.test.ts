@@ -270,17 +270,30 @@ describe('an agent that can take no more', () => {
 
   it('because its disk is full answers 503 with Retry-After', async () => {
     let freeBytes = 1e12;
-    await start({ disk: { ...realDisk, space: async () => ({ freeBytes, totalBytes: 1e12 }) } });
+    let skewMs = 0;
+    await start({
+      disk: { ...realDisk, space: async () => ({ freeBytes, totalBytes: 1e12 }) },
+      clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() + skewMs },
+    });
+    const health = async () => {
+      const response = await fetch(`http://127.0.0.1:${agent.ports.http}/healthz`);
+      return { code: response.status, ...((await response.json()) as object) };
+    };
     expect((await post(OK)).status).toBe(202);
     freeBytes = 0;
     await waitFor('the fault to be seen', async () => (await post(OK)).status === 503);
     expect(await post(OK)).toMatchObject({
       status: 503,
       retryAfter: '30',
-      body: { error: { code: 'SPOOL_FULL' } },
+      body: { error: { code: 'DISK_FULL' } },
     });
+    // It may pass, and is told to whoever looks after the agent when it does not.
+    expect(await health()).toMatchObject({ code: 200 });
+    skewMs = 30_000;
+    expect(await health()).toMatchObject({ code: 503, status: 'disk-full' });
     freeBytes = 1e12;
     await waitFor('room', async () => (await post(OK)).status === 202);
+    expect(await health()).toMatchObject({ code: 200, status: 'ok' });
   });
 
   it('because it stops answers 503 with Retry-After on a connection that is still open', async () => {

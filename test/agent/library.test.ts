@@ -78,6 +78,8 @@ describe('an agent inside an application', () => {
     });
     expect((await booksOf(edge, 'acme')).tallies[0]).toBe(recorded);
     expect(await edge.store.facts.services()).toEqual(['acme']);
+    // Also those that were accepted before the daemon had said so.
+    expect(agent.rejected).toBe(recorded);
     await agent.close();
     await edge.stop();
   });

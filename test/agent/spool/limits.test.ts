@@ -455,6 +455,23 @@ describe('a full disk', () => {
     expect(counted).toBeGreaterThan(20);
   });
 
+  it('that others fill up costs no outcome when giving them up would not free it', async () => {
+    const directory = join(mounted, 'spool');
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_024 * KIB }, directory);
+    await spool.markSendable(1_000_000);
+    const reported = await outage(20);
+    // What is left is far less than the reserve, and the spool a few hundred KiB.
+    const { freeBytes } = await realDisk.space(directory);
+    await writeFile(join(mounted, 'others.log'), Buffer.alloc(freeBytes - 300 * KIB));
+    await settle();
+    expect(spool.refusal()).toBe('disk-full');
+    expect(losses).toEqual([]);
+    await rm(join(mounted, 'others.log'));
+    await spool.tick();
+    expect(spool.refusal()).toBeUndefined();
+    expect(await deliverable(spool)).toEqual({ counted: reported, lost: 0 });
+  });
+
   it('does not hold up what is sent, though every batch sent must be marked first', async () => {
     await open({ segmentBytes: 64 * KIB, minFreeBytes: 0 }, join(mounted, 'spool'));
     await spool.markSendable(1);
