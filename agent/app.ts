@@ -63,7 +63,7 @@ export interface RunningAgent {
   readonly taken: AbortSignal;
   /** @returns whether the daemon acknowledged everything that was sealed in time */
   flush(withinMs: number): Promise<boolean>;
-  /** Stops the intake, seals, waits for the daemon for up to `flushMs`, and lets go of the spool. */
+  /** Stops the intake, seals, waits for the daemon for up to `flushMs`, and lets go of the spool; at once when `taken`. */
   stop(flushMs?: number): Promise<{ readonly isFlushed: boolean }>;
 }
 

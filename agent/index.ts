@@ -150,7 +150,7 @@ class EmbeddedAgent implements Agent {
     const nowMs = Date.now();
     if (this.#isClosing) this.#drop(1);
     else if (typeof outcome !== 'object' || !outcome) this.#put(outcome);
-    else if (!this.#fold.add(outcome, nowMs) && !this.#takesHashed(outcome, nowMs))
+    else if (!this.#fold.add(outcome, nowMs) && !this.#addHashed(outcome, nowMs))
       // As it is now, and "now" is when it was made.
       this.#put(copyOf(outcome, outcome.at ?? nowMs));
     this.#drain();
@@ -160,7 +160,7 @@ class EmbeddedAgent implements Agent {
    * Keeps of a sound report with an id what counts, in a few bytes, or drops it.
    * @returns false when it must go the full way
    */
-  #takesHashed(outcome: OutcomeReport, nowMs: number): boolean {
+  #addHashed(outcome: OutcomeReport, nowMs: number): boolean {
     const { id } = outcome;
     if (!isOutcomeId(id) || !this.#agent) return false;
     const read = this.#fold.read(outcome, nowMs);

@@ -4,6 +4,12 @@ type AgentMetricName = keyof typeof AGENT_METRICS;
 /** Label values of one counter that are kept; beyond it they are summed under `other`. */
 const SERIES_MAX = 100;
 
+/** There from the start: of a counter that appears with its first loss, Prometheus sees no increase. */
+const LOSS_REASONS = [
+  ...['spool-full', 'disk-full', 'spool-age', 'spool-damaged', 'spool-copied'],
+  ...['rejected', 'not-retained'],
+];
+
 /** Values read when somebody asks. */
 export type Gauges = Partial<Record<AgentMetricName, number>>;
 
@@ -16,6 +22,7 @@ export class AgentMetrics {
   constructor({ version, gauges }: { version: string; gauges: () => Gauges }) {
     this.#gauges = gauges;
     this.#version = version;
+    for (const reason of LOSS_REASONS) this.count('outcomesLost', 0, reason);
   }
 
   /** @param label value of the counter's only label; '' for a counter without one */

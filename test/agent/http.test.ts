@@ -293,6 +293,7 @@ describe('the agent about itself', () => {
     const text = await (await fetch(url('/metrics'))).text();
     expect(text).toContain('roomwatch_agent_outcomes_accepted_total{source="http"} 1\n');
     expect(text).toContain('roomwatch_agent_outcomes_rejected_total{code="OUTCOME_FIELD_INVALID"} 1\n');
+    expect(text).toContain('roomwatch_agent_outcomes_lost_total{reason="disk-full"} 0\n');
   });
 
   it('has figures that promtool finds nothing wrong with', async () => {

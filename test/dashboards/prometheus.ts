@@ -20,8 +20,6 @@ export interface Prometheus {
     expression: string,
     stretch: { fromMs: number; toMs: number; stepMs: number },
   ): Promise<Sample[]>;
-  /** Names of the metrics that the targets describe, with or without a series. */
-  described(): Promise<ReadonlySet<string>>;
   /** Values of a label over all series of a selector, as Grafana's label_values() asks for them. */
   labelValues(label: string, selector: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -100,7 +98,6 @@ export async function startPrometheus(
         return last === undefined ? [] : [{ labels: metric, value: last }];
       });
     },
-    described: async () => new Set(Object.keys((await ask('metadata', {})) as object)),
     labelValues: async (label, selector) =>
       (await ask(`label/${label}/values`, { 'match[]': selector })) as string[],
     stop,
