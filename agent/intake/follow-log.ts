@@ -1,5 +1,8 @@
 import type { Log } from '../log.ts';
-import { UnfollowableError } from './followed-file.ts';
+import { type OpenFile, UnfollowableError } from './followed-file.ts';
+
+/** Files that were told of and are remembered. */
+const TOLD_MAX = 1_000;
 
 /** Tells of a followed file what an operator should know, once until it changes, however often it is tried. */
 export class FollowLog {
@@ -10,6 +13,8 @@ export class FollowLog {
   #hasLooked = false;
   /** The rotated file that was last told of. */
   #goingOn = '';
+  /** Rotated files that are told of as still written to. */
+  readonly #stillWritten = new Set<string>();
 
   /** @param path  of the followed file */
   constructor(path: string, log: Log) {
@@ -54,4 +59,16 @@ export class FollowLog {
     this.#goingOn = place;
     this.#log.info({ file: path, offset }, 'going on in a rotated file');
   }
+
+  /** Its writer was not told of the rotation: what it writes is lost once the file is left or the agent is down. */
+  stillWritten({ path, inode, bornAtMs }: Pick<OpenFile, 'path' | 'inode' | 'bornAtMs'>): void {
+    const key = `${inode} ${bornAtMs}`;
+    if (this.#stillWritten.has(key)) return;
+    if (this.#stillWritten.size >= TOLD_MAX) this.#stillWritten.clear();
+    this.#stillWritten.add(key);
+    this.#log.warn({ file: path }, STILL_WRITTEN);
+  }
 }
+
+const STILL_WRITTEN =
+  'lines still come into a rotated file; have its writer told to open the new one (logrotate: postrotate), or rotate with copytruncate';

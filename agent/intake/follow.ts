@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -9,12 +8,10 @@ import { isErrno } from '../spool/disk.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Damage } from './content.ts';
-import { FaultLog } from './fault-log.ts';
 import { FollowLog } from './follow-log.ts';
 import {
   CHUNK_BYTES,
   closeFile,
-  growHead,
   isSameInode,
   type OpenFile,
   openFile,
@@ -24,7 +21,8 @@ import {
   unreadBytes,
   wasCut,
 } from './followed-file.ts';
-import { TOO_LONG } from './line-splitter.ts';
+import { FollowedLines, isWhole } from './followed-lines.ts';
+import { LeftFiles } from './left-files.ts';
 import { PackedCheck } from './packed-check.ts';
 import {
   findInFolder,
@@ -48,14 +46,19 @@ export interface FollowOptions {
 
 export interface Follower {
   readonly isOpen: boolean;
-  /** Of the followed file and those rotated away that come before it, as far as they were seen; see `unreadBytes`. */
+  /**
+   * Of the followed file, those rotated away that come before it, and those that are kept open because they may still
+   * be written to; as far as they were seen; see `unreadBytes`.
+   */
   readonly unreadBytes: number;
   stop(): Promise<void>;
 }
 
 const POLL_MS = 250;
-/** A writer may go on in a file that was renamed until it is told; after so long without a byte it has moved on. */
+/** A writer goes on in a file that was renamed until it is told; after so long without a byte the next one is looked at. */
 const ROTATED_QUIET_MS = 2_000;
+/** One of several writers that is never told must not keep the agent from what the others write. */
+const ROTATED_BUSY_MS = 60_000;
 const RETRY_MS = 1_000;
 
 /** Skipped files that are remembered, to be reported once. */
@@ -86,7 +89,7 @@ export function followFile(options: FollowOptions): Follower {
       }
       if (isIdle) await pause(options.pollMs ?? POLL_MS, stopped.signal);
     }
-    await reader.close();
+    await reader.end();
   })();
   return {
     get isOpen() {
@@ -102,15 +105,10 @@ export function followFile(options: FollowOptions): Follower {
   };
 }
 
-/** A line, and where it ends in the content. */
-interface Line {
-  readonly text: string | undefined;
-  readonly end: { readonly offset: number; readonly crc: number };
-}
-
 /** What is to be read after a file. */
 type Following =
-  | { readonly kind: 'files'; readonly later: readonly Predecessor[] }
+  /** `self`: the file itself, if it still has a name in the folder. */
+  | { readonly kind: 'files'; readonly self?: Sibling; readonly later: readonly Predecessor[] }
   | { readonly kind: 'copy'; readonly file: OpenFile }
   /** To be seen once a file is whole. */
   | { readonly kind: 'unsure' };
@@ -119,7 +117,8 @@ class FileReader {
   readonly #options: FollowOptions;
   readonly #told: FollowLog;
   readonly #signal: AbortSignal;
-  readonly #faults: FaultLog;
+  readonly #lines: FollowedLines;
+  readonly #left: LeftFiles;
   #file: OpenFile | undefined;
   /** Of a compressed file. */
   #check: PackedCheck | undefined;
@@ -133,12 +132,17 @@ class FileReader {
   /** Bytes of the files between the open one and the followed one, and of that, if it is not the open one. */
   #betweenBytes = 0;
   #liveBytes = 0;
+  /** When it was seen last that the file was renamed and that there is nothing to go on with yet, and its name then. */
+  #stay: { readonly path: string; readonly atMs: number } | undefined;
+  /** Since when there is a next file with content. */
+  #nextSinceMs: number | undefined;
 
   constructor(options: FollowOptions, told: FollowLog, signal: AbortSignal) {
     this.#options = options;
     this.#told = told;
     this.#signal = signal;
-    this.#faults = new FaultLog(options.log, () => options.clock.monotonicMs());
+    this.#lines = new FollowedLines({ ...options, onPlaced: (file) => this.#left.placed(file) });
+    this.#left = new LeftFiles({ ...options, told, lines: this.#lines });
   }
 
   get isOpen(): boolean {
@@ -146,11 +150,18 @@ class FileReader {
   }
 
   get unreadBytes(): number {
-    return this.#file ? unreadBytes(this.#file) + this.#betweenBytes + this.#liveBytes : 0;
+    const unread = this.#file ? unreadBytes(this.#file) + this.#betweenBytes + this.#liveBytes : 0;
+    return unread + this.#left.unreadBytes;
   }
 
   /** Reads what there is; @returns true when there was nothing */
   async step(): Promise<boolean> {
+    // First, so that they are read whatever is the matter with the file.
+    const isLeftIdle = await this.#left.read({ keeps: !this.#file || this.#file.offset === 0 });
+    return (await this.#readFile()) && isLeftIdle;
+  }
+
+  async #readFile(): Promise<boolean> {
     if (!this.#file) await this.#openAt(await this.#resume());
     const file = this.#file;
     // A search that was broken off has found nothing.
@@ -177,14 +188,20 @@ class FileReader {
     if (typeof bytes === 'string') return this.#skip(file, bytes);
     if (bytes.length === 0) return this.#turnOver(file);
     file.grewAtMs = this.#options.clock.monotonicMs();
-    await this.#take(file, bytes);
+    if (this.#stay) this.#told.stillWritten({ ...file, path: this.#stay.path });
+    await this.#lines.take(file, this.#lines.split(file, bytes));
     return false;
+  }
+
+  async end(): Promise<void> {
+    await this.#left.close();
+    await this.close();
   }
 
   async close(): Promise<void> {
     const file = this.#file;
     this.#open(undefined);
-    this.#faults.close();
+    this.#lines.close();
     if (file) await closeFile(file);
   }
 
@@ -200,6 +217,8 @@ class FileReader {
     this.#liveBytes = 0;
     this.#check = file?.isCompressed ? new PackedCheck(file, this.#options.clock) : undefined;
     this.#isWaiting = false;
+    this.#stay = undefined;
+    this.#nextSinceMs = undefined;
     if (!file) this.#isDamagedBefore = false;
   }
 
@@ -208,6 +227,8 @@ class FileReader {
     const { path, spool, log, clock } = this.#options;
     const saved = spool.position(path);
     this.#betweenBytes = 0;
+    const kept = saved && (await this.#left.takeBack(saved));
+    if (kept) return kept;
     const current = await openFile(path, clock);
     this.#told.looked({ isThere: current !== undefined });
     if (!saved) return current;
@@ -257,6 +278,7 @@ class FileReader {
       signal: this.#signal,
       mayBeReplaced,
       isSkipped,
+      isLeft: ({ inode }) => this.#left.has(inode),
     });
   }
 
@@ -293,31 +315,55 @@ class FileReader {
     }
   }
 
-  /** At the end of the file: goes on to the next one once this one was renamed and rests. */
+  /** At the end of the file: goes on to the next one once this one was renamed and rests, and that one has content. */
   async #turnOver(file: OpenFile): Promise<boolean> {
-    const { clock, log } = this.#options;
     const live = await this.#lookAtLive(file);
-    if (!file.isCompressed) {
-      if (live === undefined || live === file.inode) return true;
-      if (clock.monotonicMs() - file.grewAtMs < ROTATED_QUIET_MS) return true;
-    }
+    if (!file.isCompressed && !this.#isDue(file, live)) return true;
     const next = await this.#whatFollows(file);
     if (next.kind === 'copy') return this.#goOnInCopy(file, next.file);
     // A search that was broken off has found nothing, and the half line may go on in a copy.
     if (this.#signal.aborted) return true;
-    if (file.splitter.halfBytes > 0) {
-      log.warn({ file: file.path }, 'the rotated file ends inside a line; its last record may be cut off');
-      await this.#takeLines(file, [{ text: file.splitter.rest(), end: file }]);
+    if (next.kind === 'unsure' || file.isCompressed) {
+      await this.#lines.takeRest(file, (rest) => this.#lines.take(file, rest));
+      if (next.kind === 'files') await this.#goOn(next.later, live);
+      else await this.close();
+      return false;
     }
-    if (next.kind === 'files') await this.#goOn(next.later, live);
-    else await this.close();
+    // One that was deleted cannot be found again, and is held at once.
+    if (next.self && this.#liveBytes === 0 && next.later.every(isEmpty)) {
+      this.#stay = { path: next.self.path, atMs: this.#options.clock.monotonicMs() };
+      return true;
+    }
+    // A record that lacks only its line feed would be lost with this process. Of any other half line the end may come.
+    if (isWhole(file.splitter.rest()))
+      await this.#lines.takeRest(file, (rest) => this.#lines.take(file, rest));
+    this.#open(undefined);
+    this.#left.hold({ ...file, path: next.self?.path ?? file.path });
+    await this.#openAt(await this.#openNext(next.later, live));
     return false;
+  }
+
+  /** Whether it is time to look for what comes after a file that may be written to. */
+  #isDue(file: OpenFile, live: number | undefined): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    const isRenamed = live !== undefined && live !== file.inode;
+    if (!isRenamed) this.#stay = undefined;
+    if (!isRenamed || this.#liveBytes === 0) this.#nextSinceMs = undefined;
+    else this.#nextSinceMs ??= nowMs;
+    if (!isRenamed) return false;
+    if (nowMs - file.grewAtMs < ROTATED_QUIET_MS)
+      return this.#nextSinceMs !== undefined && nowMs - this.#nextSinceMs >= ROTATED_BUSY_MS;
+    // Nobody writes to an empty file yet; but another may have been rotated in between.
+    return this.#liveBytes > 0 || !this.#stay || nowMs - this.#stay.atMs >= ROTATED_QUIET_MS;
   }
 
   async #whatFollows(file: OpenFile): Promise<Following> {
     const { path } = this.#options;
     const beside = await findInFolder(path, file.inode);
-    if (beside) return { kind: 'files', later: beside.later };
+    if (beside) {
+      const later = beside.later.filter(({ inode }) => !this.#left.has(inode));
+      return { kind: 'files', self: beside.self, later };
+    }
     // It was compressed, deleted or replaced while it was read.
     const found = await this.#locate(positionOf(file, file), file.path === path);
     if (found.kind === 'damaged') return { kind: 'unsure' };
@@ -363,43 +409,6 @@ class FileReader {
     this.#options.metrics.count('followedFilesSkipped', 1, reason);
     this.#options.log.error({ file: file.path, reason }, SKIPPED[reason]);
   }
-
-  async #take(file: OpenFile, bytes: Buffer): Promise<void> {
-    growHead(file, bytes);
-    const start = file.offset;
-    let end = { offset: start, crc: file.crc };
-    const endAt = (offset: number) => {
-      const crc = crc32(bytes.subarray(end.offset - start, offset - start), end.crc);
-      end = { offset, crc };
-      return end;
-    };
-    const lines = file.splitter.push(bytes).map((line): Line => ({ text: line.text, end: endAt(line.end) }));
-    Object.assign(file, endAt(start + bytes.length));
-    await this.#takeLines(file, lines);
-  }
-
-  /** @throws when the spool refused them: the file is then to be read again from the last durable line */
-  async #takeLines(file: OpenFile, lines: readonly Line[]): Promise<void> {
-    const { path, spool } = this.#options;
-    for (const { text, end } of lines) {
-      this.#takeLine(text, end.offset, file);
-      spool.setPosition(path, positionOf(file, end));
-    }
-    if (lines.length > 0) await spool.commit();
-  }
-
-  #takeLine(text: string | undefined, end: number, file: OpenFile): void {
-    const { receiver, metrics } = this.#options;
-    if (text?.trim() === '') return;
-    const place = `${file.path} up to byte ${end}`;
-    if (text === undefined) {
-      metrics.count('outcomesRejected', 1, 'OUTCOME_NOT_JSON');
-      this.#faults.report({ code: 'OUTCOME_NOT_JSON', field: '', message: TOO_LONG }, place);
-      return;
-    }
-    const received = receiver.receiveLine(text, 'file');
-    if (received.status === 'rejected') this.#faults.report(received.fault, place);
-  }
 }
 
 const REPLACED = 'the followed file was replaced by a copy of itself; going on where it was left';
@@ -413,6 +422,11 @@ const SKIPPED: Readonly<Record<Damage | 'compression', string>> = {
 
 function sumOfBytes(files: readonly Sibling[]): number {
   return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+/** Of a compressed file that says nothing: it may still be being written. */
+function isEmpty({ format, sizeBytes }: Predecessor): boolean {
+  return format === 'plain' && sizeBytes === 0;
 }
 
 /** An inode alone may belong to another file by now. */

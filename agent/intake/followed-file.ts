@@ -31,6 +31,8 @@ export interface OpenFile {
   /** Bytes read, and their CRC. */
   offset: number;
   crc: number;
+  /** End of the last line that is durable, as far as this process knows. */
+  taken: { readonly offset: number; readonly crc: number };
   splitter: LineSplitter;
   /** By the monotonic clock. */
   grewAtMs: number;
@@ -119,6 +121,7 @@ export async function openFile(
       headCrc: undefined,
       offset: 0,
       crc: 0,
+      taken: { offset: 0, crc: 0 },
       splitter: new LineSplitter(),
       grewAtMs: clock.monotonicMs(),
       writtenAtMs: info.mtimeMs,
@@ -181,10 +184,16 @@ async function compare(file: OpenFile, position: FilePosition, signal: AbortSign
     if (crc !== contentCrc) return 'other';
   }
   file.head = head;
-  file.offset = offset;
-  file.crc = contentCrc;
-  file.splitter = new LineSplitter(offset);
+  file.taken = { offset, crc: contentCrc };
+  rewindTo(file, file.taken);
   return 'same';
+}
+
+/** @param end  of a line */
+export function rewindTo(file: OpenFile, { offset, crc }: { offset: number; crc: number }): void {
+  file.offset = offset;
+  file.crc = crc;
+  file.splitter = new LineSplitter(offset);
 }
 
 /** Whether it is the file that was read, by what the file system says: another one may have got the inode. */

@@ -43,6 +43,8 @@ interface Search {
   readonly mayBeReplaced: boolean;
   /** Damaged files that are not to be waited for. */
   isSkipped(predecessor: Predecessor): boolean;
+  /** Files that this process has read to their end, however late they are written to. */
+  isLeft(predecessor: Predecessor): boolean;
 }
 
 /**
@@ -60,7 +62,9 @@ interface Search {
  */
 export async function locate(path: string, position: FilePosition, search: Search): Promise<Whereabouts> {
   const { clock, signal, isSkipped, mayBeReplaced } = search;
-  const { siblings, predecessors } = await lookAround(path);
+  const around = await lookAround(path);
+  const { siblings } = around;
+  const predecessors = around.predecessors.filter((one) => !search.isLeft(one));
   const renamed = siblings.find(({ inode }) => inode === position.inode);
   if (renamed && !isCompressed(renamed)) {
     const file = await openFile(renamed.path, clock);
