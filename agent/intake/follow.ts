@@ -23,15 +23,19 @@ import {
 } from './followed-file.ts';
 import { FollowedLines, isWhole } from './followed-lines.ts';
 import { LeftFiles } from './left-files.ts';
+import { LinkTarget } from './link-target.ts';
 import { PackedCheck } from './packed-check.ts';
 import {
   findInFolder,
   locate,
   openPredecessor,
+  type Place,
   type Predecessor,
   type Sibling,
   type Whereabouts,
 } from './predecessors.ts';
+import { SkippedFiles } from './skipped-files.ts';
+import { type Live, TurnOver } from './turn-over.ts';
 
 export interface FollowOptions {
   /** Absolute: it names the position in the spool. */
@@ -55,14 +59,7 @@ export interface Follower {
 }
 
 const POLL_MS = 250;
-/** A writer goes on in a file that was renamed until it is told; after so long without a byte the next one is looked at. */
-const ROTATED_QUIET_MS = 2_000;
-/** One of several writers that is never told must not keep the agent from what the others write. */
-const ROTATED_BUSY_MS = 60_000;
 const RETRY_MS = 1_000;
-
-/** Skipped files that are remembered, to be reported once. */
-const SKIPPED_MAX = 1_000;
 
 /**
  * Reads outcomes as NDJSON from a file as it grows, from its beginning at the first start.
@@ -119,6 +116,9 @@ class FileReader {
   readonly #signal: AbortSignal;
   readonly #lines: FollowedLines;
   readonly #left: LeftFiles;
+  readonly #target: LinkTarget;
+  /** What the path led to when a file was opened last by it, or looked for. */
+  #former: string | undefined;
   #file: OpenFile | undefined;
   /** Of a compressed file. */
   #check: PackedCheck | undefined;
@@ -128,14 +128,12 @@ class FileReader {
   #isWaiting = false;
   /** Nothing was found of what was read, nor a file to go on with. */
   #isSearched = false;
-  readonly #skipped = new Set<string>();
+  readonly #skipped: SkippedFiles;
   /** Bytes of the files between the open one and the followed one, and of that, if it is not the open one. */
   #betweenBytes = 0;
   #liveBytes = 0;
-  /** When it was seen last that the file was renamed and that there is nothing to go on with yet, and its name then. */
-  #stay: { readonly path: string; readonly atMs: number } | undefined;
-  /** Since when there is a next file with content. */
-  #nextSinceMs: number | undefined;
+  /** Of a file that is not compressed. */
+  #turn: TurnOver | undefined;
 
   constructor(options: FollowOptions, told: FollowLog, signal: AbortSignal) {
     this.#options = options;
@@ -143,6 +141,8 @@ class FileReader {
     this.#signal = signal;
     this.#lines = new FollowedLines({ ...options, onPlaced: (file) => this.#left.placed(file) });
     this.#left = new LeftFiles({ ...options, told, lines: this.#lines });
+    this.#target = new LinkTarget(options.path);
+    this.#skipped = new SkippedFiles(options);
   }
 
   get isOpen(): boolean {
@@ -188,7 +188,8 @@ class FileReader {
     if (typeof bytes === 'string') return this.#skip(file, bytes);
     if (bytes.length === 0) return this.#turnOver(file);
     file.grewAtMs = this.#options.clock.monotonicMs();
-    if (this.#stay) this.#told.stillWritten({ ...file, path: this.#stay.path });
+    const stayedAs = this.#turn?.stayedAs;
+    if (stayedAs !== undefined) this.#told.stillWritten({ ...file, path: stayedAs });
     await this.#lines.take(file, this.#lines.split(file, bytes));
     return false;
   }
@@ -217,8 +218,7 @@ class FileReader {
     this.#liveBytes = 0;
     this.#check = file?.isCompressed ? new PackedCheck(file, this.#options.clock) : undefined;
     this.#isWaiting = false;
-    this.#stay = undefined;
-    this.#nextSinceMs = undefined;
+    this.#turn = file && !file.isCompressed ? new TurnOver(file, this.#options.clock) : undefined;
     if (!file) this.#isDamagedBefore = false;
   }
 
@@ -229,7 +229,7 @@ class FileReader {
     this.#betweenBytes = 0;
     const kept = saved && (await this.#left.takeBack(saved));
     if (kept) return kept;
-    const current = await openFile(path, clock);
+    const current = await this.#openLive();
     this.#told.looked({ isThere: current !== undefined });
     if (!saved) return current;
     if (current && (await this.#isWhereLeft(current, saved))) return current;
@@ -271,13 +271,12 @@ class FileReader {
     return false;
   }
 
-  #locate(position: FilePosition, mayBeReplaced: boolean): Promise<Whereabouts> {
-    const isSkipped = (one: Predecessor) => this.#skipped.has(keyOf(one));
-    return locate(this.#options.path, position, {
+  async #locate(position: FilePosition, mayBeReplaced: boolean): Promise<Whereabouts> {
+    return locate(await this.#place(), position, {
       clock: this.#options.clock,
       signal: this.#signal,
       mayBeReplaced,
-      isSkipped,
+      isSkipped: (one) => this.#skipped.has(one),
       isLeft: ({ inode }) => this.#left.has(inode),
     });
   }
@@ -288,26 +287,37 @@ class FileReader {
    * @returns undefined when it is not there just now, or everything moved on: then it is to be searched again
    */
   async #openNext(later: readonly Predecessor[], live: number | undefined): Promise<OpenFile | undefined> {
-    const { path, clock } = this.#options;
+    const { clock } = this.#options;
     for (const [i, one] of later.entries()) {
       this.#betweenBytes = sumOfBytes(later.slice(i + 1));
-      if (one.format === 'unsupported') this.#reportSkipped(one, 'compression');
-      else if (!this.#skipped.has(keyOf(one))) return openPredecessor(one, clock);
+      if (one.format === 'unsupported') this.#skipped.add(one, 'compression');
+      else if (!this.#skipped.has(one)) return openPredecessor(one, clock);
     }
     this.#betweenBytes = 0;
-    const file = await openFile(path, clock);
+    const file = await this.#openLive();
     if (!file || live === undefined || file.inode === live) return file;
     await closeFile(file);
     return undefined;
   }
 
-  /** @returns the followed file's inode; undefined when there is none, as between the two steps of a rotation */
-  async #lookAtLive(file: OpenFile): Promise<number | undefined> {
+  async #openLive(): Promise<OpenFile | undefined> {
+    const { path, clock } = this.#options;
+    this.#former = await this.#target.resolve();
+    return openFile(path, clock);
+  }
+
+  async #place(): Promise<Place> {
+    const target = await this.#target.resolve();
+    return { path: this.#options.path, target, ...(this.#former && { former: this.#former }) };
+  }
+
+  /** @returns undefined when there is none, as between the two steps of a rotation */
+  async #lookAtLive(file: OpenFile): Promise<Live | undefined> {
     const { path } = this.#options;
     try {
       const { ino, size } = await stat(path);
       this.#liveBytes = ino === file.inode ? 0 : size;
-      return ino;
+      return { inode: ino, sizeBytes: size };
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw unfollowable(path, error);
       this.#liveBytes = 0;
@@ -318,20 +328,20 @@ class FileReader {
   /** At the end of the file: goes on to the next one once this one was renamed and rests, and that one has content. */
   async #turnOver(file: OpenFile): Promise<boolean> {
     const live = await this.#lookAtLive(file);
-    if (!file.isCompressed && !this.#isDue(file, live)) return true;
+    if (this.#turn && !this.#turn.isDue(live)) return true;
     const next = await this.#whatFollows(file);
     if (next.kind === 'copy') return this.#goOnInCopy(file, next.file);
     // A search that was broken off has found nothing, and the half line may go on in a copy.
     if (this.#signal.aborted) return true;
     if (next.kind === 'unsure' || file.isCompressed) {
       await this.#lines.takeRest(file, (rest) => this.#lines.take(file, rest));
-      if (next.kind === 'files') await this.#goOn(next.later, live);
+      if (next.kind === 'files') await this.#goOn(next.later, live?.inode);
       else await this.close();
       return false;
     }
     // One that was deleted cannot be found again, and is held at once.
-    if (next.self && this.#liveBytes === 0 && next.later.every(isEmpty)) {
-      this.#stay = { path: next.self.path, atMs: this.#options.clock.monotonicMs() };
+    if (next.self && live?.sizeBytes === 0 && next.later.every(isEmpty)) {
+      this.#turn?.stay(next.self.path);
       return true;
     }
     // A record that lacks only its line feed would be lost with this process. Of any other half line the end may come.
@@ -339,27 +349,13 @@ class FileReader {
       await this.#lines.takeRest(file, (rest) => this.#lines.take(file, rest));
     this.#open(undefined);
     this.#left.hold({ ...file, path: next.self?.path ?? file.path });
-    await this.#openAt(await this.#openNext(next.later, live));
+    await this.#openAt(await this.#openNext(next.later, live?.inode));
     return false;
-  }
-
-  /** Whether it is time to look for what comes after a file that may be written to. */
-  #isDue(file: OpenFile, live: number | undefined): boolean {
-    const nowMs = this.#options.clock.monotonicMs();
-    const isRenamed = live !== undefined && live !== file.inode;
-    if (!isRenamed) this.#stay = undefined;
-    if (!isRenamed || this.#liveBytes === 0) this.#nextSinceMs = undefined;
-    else this.#nextSinceMs ??= nowMs;
-    if (!isRenamed) return false;
-    if (nowMs - file.grewAtMs < ROTATED_QUIET_MS)
-      return this.#nextSinceMs !== undefined && nowMs - this.#nextSinceMs >= ROTATED_BUSY_MS;
-    // Nobody writes to an empty file yet; but another may have been rotated in between.
-    return this.#liveBytes > 0 || !this.#stay || nowMs - this.#stay.atMs >= ROTATED_QUIET_MS;
   }
 
   async #whatFollows(file: OpenFile): Promise<Following> {
     const { path } = this.#options;
-    const beside = await findInFolder(path, file.inode);
+    const beside = await findInFolder(await this.#place(), file.inode);
     if (beside) {
       const later = beside.later.filter(({ inode }) => !this.#left.has(inode));
       return { kind: 'files', self: beside.self, later };
@@ -384,13 +380,13 @@ class FileReader {
   /** Leaves a damaged file, or what is behind its damage. */
   async #skip(file: OpenFile, verdict: 'whole' | Damage): Promise<boolean> {
     const live = await this.#lookAtLive(file);
-    const beside = await findInFolder(this.#options.path, file.inode);
-    if (verdict !== 'whole' && beside) this.#reportSkipped(beside.self, verdict);
+    const beside = await findInFolder(await this.#place(), file.inode);
+    if (verdict !== 'whole' && beside) this.#skipped.add(beside.self, verdict);
     if (verdict === 'whole' || !beside || this.#isDamagedBefore) {
       // It has become whole, or its compressor began anew, or what came after it is to be found by time.
       await this.close();
     } else {
-      await this.#goOn(beside.later, live);
+      await this.#goOn(beside.later, live?.inode);
     }
     return false;
   }
@@ -400,25 +396,9 @@ class FileReader {
     await this.close();
     await this.#openAt(await this.#openNext(later, live));
   }
-
-  #reportSkipped(file: Sibling, reason: Damage | 'compression'): void {
-    const key = keyOf(file);
-    if (this.#skipped.has(key)) return;
-    if (this.#skipped.size >= SKIPPED_MAX) this.#skipped.clear();
-    this.#skipped.add(key);
-    this.#options.metrics.count('followedFilesSkipped', 1, reason);
-    this.#options.log.error({ file: file.path, reason }, SKIPPED[reason]);
-  }
 }
 
 const REPLACED = 'the followed file was replaced by a copy of itself; going on where it was left';
-
-const SKIPPED: Readonly<Record<Damage | 'compression', string>> = {
-  broken: 'a rotated file is skipped: it fails its checksum',
-  'cut-off': 'a rotated file ends early; what it holds is read, and the rest is missing',
-  compression:
-    'a rotated file is skipped: only gzip can be read; unpack it into --stdin, and set compresscmd to gzip',
-};
 
 function sumOfBytes(files: readonly Sibling[]): number {
   return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -427,11 +407,6 @@ function sumOfBytes(files: readonly Sibling[]): number {
 /** Of a compressed file that says nothing: it may still be being written. */
 function isEmpty({ format, sizeBytes }: Predecessor): boolean {
   return format === 'plain' && sizeBytes === 0;
-}
-
-/** An inode alone may belong to another file by now. */
-function keyOf({ inode, mtimeMs }: Sibling): string {
-  return `${inode} ${mtimeMs}`;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

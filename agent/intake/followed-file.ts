@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../clock.ts';
@@ -113,7 +113,7 @@ export async function openFile(
       path,
       handle,
       inode: info.ino,
-      bornAtMs: (await keepsBirths(dirname(path))) ? info.birthtimeMs : 0,
+      bornAtMs: (await keepsBirths(dirname(await realpath(path).catch(() => path)))) ? info.birthtimeMs : 0,
       sizeBytes: info.size,
       isCompressed,
       content: isCompressed ? new GzipContent(handle) : new PlainContent(handle),

@@ -17,6 +17,16 @@ export interface Predecessor extends Sibling {
   readonly mark: string;
 }
 
+/** Where a followed file is, and the ones that were rotated away from it. */
+export interface Place {
+  /** As configured. */
+  readonly path: string;
+  /** What that leads to, if it is a link: the same where it is none. */
+  readonly target: string;
+  /** What it led to when the file that is read was opened, if that is known. */
+  readonly former?: string;
+}
+
 /** A file of the same folder. */
 export interface Sibling {
   readonly name: string;
@@ -48,7 +58,7 @@ interface Search {
 }
 
 /**
- * Finds where a position has gone, when the file at `path` is not the one that was read:
+ * Finds where a position has gone, beside what the path leads to, when the file at `path` is not the one that was read:
  *
  * 1. The file that was read is still there under another name: it was rotated, and what has its old name is new,
  *    however it begins.
@@ -60,9 +70,9 @@ interface Search {
  * What remains ambiguous in 1: a file replaced by a copy while the old one is kept beside it is taken for rotated, and
  * read again. In 3: a new file that by chance begins with all of an old one of which nothing is left.
  */
-export async function locate(path: string, position: FilePosition, search: Search): Promise<Whereabouts> {
+export async function locate(place: Place, position: FilePosition, search: Search): Promise<Whereabouts> {
   const { clock, signal, isSkipped, mayBeReplaced } = search;
-  const around = await lookAround(path);
+  const around = await lookAround(place);
   const { siblings } = around;
   const predecessors = around.predecessors.filter((one) => !search.isLeft(one));
   const renamed = siblings.find(({ inode }) => inode === position.inode);
@@ -86,26 +96,44 @@ export async function locate(path: string, position: FilePosition, search: Searc
   }
   if (damaged) return { kind: 'damaged', predecessor: damaged };
   if (mayBeReplaced && position.offset > 0) {
-    const file = await openFile(path, clock);
+    const file = await openFile(place.path, clock);
     if (file && isSameInode(file, position)) await closeFile(file);
     else if (file && (await recognise(file, position, signal)) === 'same') return { kind: 'replaced', file };
   }
   return { kind: 'gone', later: predecessors.filter(({ mtimeMs }) => mtimeMs > position.writtenAtMs) };
 }
 
-/** @returns undefined when the file has no name in the folder any more; `later` was written after it */
+/**
+ * @returns undefined when the file has no name in the folder any more; `later` was written after it. A link may have been
+ *     set to another file since: what it led to, and what was rotated away from that, then come first.
+ */
 export async function findInFolder(
-  path: string,
+  place: Place,
   inode: number,
 ): Promise<{ self: Sibling; later: Predecessor[] } | undefined> {
-  const { siblings, predecessors } = await lookAround(path);
-  const self = siblings.find((one) => one.inode === inode);
-  return self && { self, later: laterThan(self, predecessors) };
+  const { siblings, predecessors } = await lookAround(place);
+  const { former } = place;
+  if (former === undefined || former === place.target) {
+    const self = siblings.find((one) => one.inode === inode);
+    return self && { self, later: laterThan(self, predecessors) };
+  }
+  const before = await lookAround({ path: former, target: former });
+  const left = await lookAt(former);
+  const family: Predecessor[] = [...before.predecessors];
+  if (left) family.push({ ...left, format: 'plain', mark: '' });
+  const self = [...family, ...before.siblings, ...siblings].find((one) => one.inode === inode);
+  if (!self) return undefined;
+  const known = new Set(family.map((one) => one.inode));
+  const since = predecessors.filter((one) => one.mtimeMs > self.mtimeMs && !known.has(one.inode));
+  return { self, later: [...laterThan(self, family), ...since.filter((one) => one.inode !== inode)] };
 }
 
-async function lookAround(path: string) {
-  const siblings = await siblingsOf(path);
-  return { siblings, predecessors: predecessorsAmong(siblings, path) };
+async function lookAround({ path, target }: Place) {
+  const siblings = await siblingsOf(target);
+  const names = [basename(target)];
+  // A link beside files with dates is named as they are without them.
+  if (dirname(path) === dirname(target) && path !== target) names.push(basename(path));
+  return { siblings, predecessors: predecessorsAmong(siblings, names) };
 }
 
 /** @returns undefined when it is not there any more, or has another name by now */
@@ -156,17 +184,13 @@ const MARK = /^[.-](\d[\d.:T-]*)$/;
 /** And before its extension; but app-2.log is another program's, not one of app.log. */
 const INNER_MARK = /^(?:\.|-(?=\d{4}))(\d[\d.:T-]*)$/;
 
-/** The files that rotation made of `path`, oldest first. */
-function predecessorsAmong(siblings: readonly Sibling[], path: string): Predecessor[] {
-  const name = basename(path);
-  const extension = extname(name);
-  const around = { stem: basename(name, extension), extension };
+/** The files that rotation made of one of these names, oldest first. */
+function predecessorsAmong(siblings: readonly Sibling[], names: readonly string[]): Predecessor[] {
   const found: Predecessor[] = [];
   for (const sibling of siblings) {
     const compressed = COMPRESSED.exec(sibling.name);
     const plainName = sibling.name.slice(0, compressed?.index ?? sibling.name.length);
-    const mark =
-      markOf(plainName, { stem: name, extension: '' }, MARK) ?? markOf(plainName, around, INNER_MARK);
+    const mark = names.map((name) => markIn(plainName, name)).find((one) => one !== undefined);
     if (mark === undefined) continue;
     const format = compressed ? (compressed[1] === 'gz' ? 'gzip' : 'unsupported') : 'plain';
     found.push({ ...sibling, format, mark });
@@ -179,6 +203,13 @@ function predecessorsAmong(siblings: readonly Sibling[], path: string): Predeces
       .sort(byAge)
       .slice(-PREDECESSORS_MAX)
   );
+}
+
+/** @returns what rotation put into `name` to make `rotated` of it, if it did */
+function markIn(rotated: string, name: string): string | undefined {
+  const extension = extname(name);
+  const around = { stem: basename(name, extension), extension };
+  return markOf(rotated, { stem: name, extension: '' }, MARK) ?? markOf(rotated, around, INNER_MARK);
 }
 
 /** @returns what stands between `stem` and `extension`, if rotation may have put it there */
@@ -212,10 +243,15 @@ async function siblingsOf(path: string): Promise<Sibling[]> {
   names.sort((a, b) => Number(b.startsWith(stem)) - Number(a.startsWith(stem)));
   const found: Sibling[] = [];
   for (const name of names.slice(0, SIBLINGS_MAX)) {
-    const sibling = join(dirname(path), name);
-    const info = await stat(sibling).catch(() => undefined);
-    if (!info?.isFile()) continue;
-    found.push({ name, path: sibling, inode: info.ino, sizeBytes: info.size, mtimeMs: info.mtimeMs });
+    const sibling = await lookAt(join(dirname(path), name));
+    if (sibling) found.push(sibling);
   }
   return found;
+}
+
+/** @returns undefined when there is no file */
+async function lookAt(path: string): Promise<Sibling | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) return undefined;
+  return { name: basename(path), path, inode: info.ino, sizeBytes: info.size, mtimeMs: info.mtimeMs };
 }
