@@ -347,7 +347,7 @@ describe('the bytes of followed files that are not read yet', () => {
     await followedAndRotated(line(1));
     await counted(11);
     const { spool } = rig.agent;
-    spool.refusal = () => 'full';
+    spool.refusal = () => 'disk-full';
     appendFileSync(`${path}.1`, line(2));
     await waitFor('the lag', () => gauge() === line(2).length);
     Reflect.deleteProperty(spool, 'refusal');
