@@ -6,12 +6,14 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { Receiver } from '../receiver.ts';
 import { isErrno } from '../spool/disk.ts';
 import type { FilePosition } from '../spool/intake-record.ts';
+import { SpoolWriteError } from '../spool/segment-log.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Damage } from './content.ts';
 import { FollowLog } from './follow-log.ts';
 import {
   CHUNK_BYTES,
   closeFile,
+  goBackTo,
   isSameInode,
   type OpenFile,
   openFile,
@@ -80,7 +82,7 @@ export function followFile(options: FollowOptions): Follower {
       try {
         isIdle = await reader.step();
       } catch (error) {
-        await reader.close();
+        await reader.goBack(error as Error);
         told.failed(error as Error);
         await pause(RETRY_MS, stopped.signal);
       }
@@ -197,6 +199,18 @@ class FileReader {
   async end(): Promise<void> {
     await this.#left.close();
     await this.close();
+  }
+
+  /**
+   * To the last durable line. What was being read stays open if only the spool failed: it may have no name any more.
+   * After other errors it is looked for anew.
+   */
+  async goBack(error: Error): Promise<void> {
+    const file = this.#file;
+    const saved = this.#options.spool.position(this.#options.path);
+    const isReadable = error instanceof SpoolWriteError && file && saved && isSameInode(file, saved);
+    if (isReadable) goBackTo(file, saved);
+    else await this.close();
   }
 
   async close(): Promise<void> {

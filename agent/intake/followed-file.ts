@@ -184,9 +184,14 @@ async function compare(file: OpenFile, position: FilePosition, signal: AbortSign
     if (crc !== contentCrc) return 'other';
   }
   file.head = head;
+  goBackTo(file, position);
+  return 'same';
+}
+
+/** @param position  in this file, which may have been read further since */
+export function goBackTo(file: OpenFile, { offset, contentCrc }: FilePosition): void {
   file.taken = { offset, crc: contentCrc };
   rewindTo(file, file.taken);
-  return 'same';
 }
 
 /** @param end  of a line */
@@ -194,6 +199,8 @@ export function rewindTo(file: OpenFile, { offset, crc }: { offset: number; crc:
   file.offset = offset;
   file.crc = crc;
   file.splitter = new LineSplitter(offset);
+  // It grows as they are read again.
+  file.head = file.head.subarray(0, offset);
 }
 
 /** Whether it is the file that was read, by what the file system says: another one may have got the inode. */

@@ -6,9 +6,9 @@ import type { FollowLog } from './follow-log.ts';
 import {
   CHUNK_BYTES,
   closeFile,
+  goBackTo,
   isSameInode,
   type OpenFile,
-  rewindTo,
   unreadBytes,
 } from './followed-file.ts';
 import type { FollowedLines } from './followed-lines.ts';
@@ -84,10 +84,10 @@ export class LeftFiles {
     this.#files = this.#files.filter(({ isPassed }) => isPassed);
     let named: OpenFile | undefined;
     for (const { file } of covered) {
-      if (isSameInode(file, position) && file.taken.offset === position.offset) named = file;
+      if (isSameInode(file, position)) named = file;
       else await closeFile(file);
     }
-    if (named) rewindTo(named, named.taken);
+    if (named) goBackTo(named, position);
     return named;
   }
 
