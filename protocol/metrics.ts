@@ -272,7 +272,7 @@ export const AGENT_METRICS = {
     'agent_followed_unread_bytes',
     'gauge',
     [],
-    'Bytes of followed files, and of rotated ones that come before them, that are not read yet; compressed ones packed.',
+    'Bytes of followed files, and of rotated ones before them or still written to, that are not read yet; compressed ones packed.',
   ),
   followedFilesOpen: metric(
     'agent_followed_files_open',
