@@ -309,9 +309,13 @@ class FileReader {
     }
     this.#betweenBytes = 0;
     const file = await this.#openLive();
-    if (!file || live === undefined || file.inode === live) return file;
+    if (!file) return undefined;
+    const isThatOne = live === undefined || file.inode === live;
+    // A rotation that was undone, or a link that was set back.
+    const held = isThatOne ? this.#left.release(file.inode, file.path) : undefined;
+    if (isThatOne && !held) return file;
     await closeFile(file);
-    return undefined;
+    return held;
   }
 
   async #openLive(): Promise<OpenFile | undefined> {
@@ -386,6 +390,7 @@ class FileReader {
   async #goOnInCopy(file: OpenFile, copy: OpenFile): Promise<boolean> {
     this.#options.log.info({ file: copy.path, offset: copy.offset }, REPLACED);
     copy.splitter = file.splitter;
+    copy.taken = file.taken;
     this.#open(copy);
     await closeFile(file);
     return false;

@@ -67,6 +67,16 @@ export class LeftFiles {
     this.#files.push({ file, isPassed: false });
   }
 
+  /**
+   * Gives one back that got the followed name again: it is gone on with where it was read.
+   * @param path  that it has now
+   */
+  release(inode: number, path: string): OpenFile | undefined {
+    const left = this.#files.find(({ file }) => file.inode === inode);
+    this.#files = this.#files.filter((one) => one !== left);
+    return left && { ...left.file, path };
+  }
+
   /** The durable position has become one in `file`, which is one of these or a newer one. */
   placed(file: OpenFile): void {
     for (const left of this.#files) {
@@ -143,7 +153,9 @@ export class LeftFiles {
     const { file } = left;
     const { log } = this.#options;
     try {
-      file.sizeBytes = (await file.handle.stat()).size;
+      const { size, mtimeMs } = await file.handle.stat();
+      file.sizeBytes = size;
+      file.writtenAtMs = mtimeMs;
       if (file.sizeBytes === file.offset) return NOTHING;
       const bytes = file.sizeBytes > file.offset && (await file.content.read(file.offset, CHUNK_BYTES));
       if (Buffer.isBuffer(bytes)) return bytes;

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { decodeEntry, encodeEntry, entryRange, type SpoolEntry, skipEntry } from './batch-record.ts';
 import { cutFile, type Disk, isErrno, removeFile, replaceFile } from './disk.ts';
 import { SPOOL_BOUNDS } from './limits.ts';
@@ -395,7 +394,7 @@ export class BatchLog {
     while (this.#segments.length > 0 && this.#segments.at(-1)!.firstSeq >= firstSeq) {
       const { path } = this.#segments.pop()!;
       // Deleting it is tidiness: the index drops it as well.
-      void rm(path, { force: true }).catch(() => {});
+      void this.#options.disk.remove(path).catch(() => {});
     }
   }
 

@@ -10,6 +10,8 @@ export interface Disk {
   overwrite(path: string): Promise<OverwrittenFile>;
   /** Opens a file to be read; rejects with ENOENT where there is none. */
   read(path: string): Promise<ReadFile>;
+  /** Deletes a file, if there is one. */
+  remove(path: string): Promise<void>;
   /** Makes creations, renames and deletions in a directory durable. */
   syncDirectory(path: string): Promise<void>;
   /** Of the file system that a path is on. */
@@ -68,6 +70,7 @@ export const realDisk: Disk = {
       throw error;
     }
   },
+  remove: (path) => rm(path, { force: true }),
   async syncDirectory(path) {
     const directory = await open(path, constants.O_RDONLY);
     try {
@@ -93,13 +96,13 @@ async function writeAll(file: FileHandle, bytes: Buffer, position?: number): Pro
 /** Replaces a file as a whole: after a crash it has the old content or the new, never a mixture. */
 export async function replaceFile(disk: Disk, path: string, content: Buffer): Promise<void> {
   const temporary = `${path}.tmp`;
-  await rm(temporary, { force: true });
+  await disk.remove(temporary);
   const file = await disk.create(temporary);
   try {
     await file.write(content);
     await file.datasync();
   } catch (error) {
-    await rm(temporary, { force: true });
+    await disk.remove(temporary);
     throw error;
   } finally {
     await file.close();
@@ -109,7 +112,7 @@ export async function replaceFile(disk: Disk, path: string, content: Buffer): Pr
 }
 
 export async function removeFile(disk: Disk, path: string): Promise<void> {
-  await rm(path, { force: true });
+  await disk.remove(path);
   await disk.syncDirectory(dirname(path));
 }
 

@@ -39,6 +39,11 @@ export function guardedDisk(disk: Disk, lock: Pick<DirectoryLock, 'taken'>): Dis
       };
     },
     read: (path) => disk.read(path),
+    // Of whoever has the directory by then it may be the only copy.
+    remove: async (path) => {
+      await assertHeld();
+      await disk.remove(path);
+    },
     syncDirectory: async (path) => {
       await disk.syncDirectory(path);
       await assertHeld();

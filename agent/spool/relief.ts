@@ -36,7 +36,7 @@ const RESERVE_SHARE = 0.5;
 /**
  * Keeps a spool to its limits. What nobody needs goes first: what was set aside, then what is acknowledged, then
  * ids, which the memory still has; then batches that were never sent are merged, which loses nothing; then the oldest
- * are given up, unless even all of them would not free the disk.
+ * are given up. Nothing is, when even all of it would not free the disk.
  * @returns 'enough' when there is room for more; 'some' when it stopped before the end: the next call goes on; else why
  *          there is none, and nothing left to give up
  */
@@ -45,6 +45,11 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | Full
   for (let step = 0; step < STEPS; step++) {
     const reason = await pressure(spool);
     if (!reason) return 'enough';
+    if (reason === 'disk-full' && (await bytesToFree(spool)) > spool.bytes()) {
+      // Somebody else fills the disk: all would be given up for nothing. Age has its limit all the same.
+      if (!isTooOld(spool) || !(await batches.giveUpOldest(spared(spool), 'spool-age'))) return reason;
+      continue;
+    }
     if (reason !== 'spool-age') {
       if ((reason === 'disk-full' || spool.asideBytes() > 0) && (await spool.clearAside())) continue;
       const had = batches.bytes;
@@ -52,11 +57,6 @@ export async function relieve(spool: Relieved): Promise<'enough' | 'some' | Full
       if (batches.bytes < had) continue;
       if (await spool.idLog.dropOldest()) continue;
       if (await merge(batches, spool.sent)) continue;
-    }
-    if (reason === 'disk-full' && (await bytesToFree(spool)) > batches.bytes) {
-      // Somebody else fills the disk: outcomes would be lost for nothing. Age has its limit all the same.
-      if (!isTooOld(spool) || !(await batches.giveUpOldest(spared(spool), 'spool-age'))) return reason;
-      continue;
     }
     if (
       reason !== 'spool-age' &&

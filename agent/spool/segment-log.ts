@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
 import { encodeSegmentHeader, type SegmentHeader, type SegmentKind, segmentName } from './segment.ts';
@@ -90,7 +89,7 @@ export class SegmentLog {
       const path = this.#creating;
       await this.abandon();
       // Best effort: what is left of it is recognised by its number at the next start.
-      if (path) await rm(path, { force: true }).catch(() => {});
+      if (path) await this.#options.disk.remove(path).catch(() => {});
       throw new SpoolWriteError(error);
     } finally {
       this.#creating = undefined;

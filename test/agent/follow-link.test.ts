@@ -54,6 +54,41 @@ async function followed(): Promise<void> {
   await counted(1);
 }
 
+describe('a file that gets the followed name again while the agent runs', () => {
+  it('by a link that is set back is gone on with where it was left, each line once', async () => {
+    await followed();
+    writeFileSync(real('1.log'), line(1));
+    setLink('../real/1.log');
+    await letRest();
+    await counted(11);
+    setLink('../real/0.log');
+    appendFileSync(real('0.log'), line(2));
+    await letRest();
+    await counted(111);
+    appendFileSync(real('0.log'), line(3));
+    await letRest();
+    await counted(1_111);
+    // And once more, now that the position is in it again.
+    appendFileSync(real('1.log'), line(4));
+    await counted(11_111);
+  }, 30_000);
+
+  it('by a rotation that is undone is gone on with where it was left, each line once', async () => {
+    await followed();
+    renameSync(real('0.log'), real('0.log.1'));
+    writeFileSync(real('0.log'), line(1));
+    await letRest();
+    await counted(11);
+    renameSync(real('0.log.1'), real('0.log'));
+    appendFileSync(real('0.log'), line(2));
+    await letRest();
+    await counted(111);
+    appendFileSync(real('0.log'), line(3));
+    await letRest();
+    await counted(1_111);
+  }, 30_000);
+});
+
 describe('a link to a file that is rotated beside its target', () => {
   it.each(['0.log.1', '0.log.20261123-140506'])(
     'is gone on with where it was left when that was done while the agent was down (%s)',

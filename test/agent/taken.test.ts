@@ -144,6 +144,39 @@ describe('an agent whose spool another process took over while it was suspended'
     await held.close();
   }, 20_000);
 
+  it('leaves the batch that it was writing then to whoever has read it', async () => {
+    let isHeld = false;
+    let letGo = () => {};
+    const free = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const disk: Disk = {
+      ...realDisk,
+      create: async (path) => {
+        const file = await realDisk.create(path);
+        const datasync = async () => {
+          await file.datasync();
+          if (path.includes('batch') && isHeld) await free;
+        };
+        return { write: (bytes) => file.write(bytes), datasync, close: () => file.close() };
+      },
+    };
+    const held = await Spool.open({
+      ...{ directory: spool, disk, settings: {}, services: ['acme'] },
+      ...{ nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+    });
+    isHeld = true;
+    const sealed = held.seal().catch((error: Error) => error.name);
+    const batches = async () => Object.keys(await contentOf()).filter((path) => path.includes('batch'));
+    await waitFor('the batch', async () => (await batches()).length === 1);
+    await takeOver();
+    await sleep(3_000);
+    letGo();
+    expect(await sealed).toBe('SpoolTakenError');
+    expect(await batches()).toHaveLength(1);
+    await held.close();
+  }, 20_000);
+
   it('ends a simulation with 1', async () => {
     const stderr = new PassThrough();
     const ended = runAgent(['simulate', '--live', '--rate', '5', '--spool', spool, '--server', peer.url], {

@@ -57,6 +57,8 @@ class FailingDisk implements Disk {
   /** What fails a sync of a directory; told its path. */
   failsSync: (path: string) => boolean = () => false;
 
+  remove = realDisk.remove;
+
   async syncDirectory(path: string) {
     if (this.failsSync(path)) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
     await realDisk.syncDirectory(path);

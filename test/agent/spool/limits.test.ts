@@ -459,7 +459,12 @@ describe('a full disk', () => {
     const directory = join(mounted, 'spool');
     await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_024 * KIB }, directory);
     await spool.markSendable(1_000_000);
-    const reported = await outage(20);
+    let reported = await outage(20);
+    // Several files of ids, of which the oldest could be given up.
+    for (; reported < 20_400; reported += 1_000) {
+      for (let i = 0; i < 1_000; i++) spool.accept({ ...OK, n: 1 }, clock.ms, `${reported + i}`);
+      await spool.commit();
+    }
     // What is left is far less than the reserve, and the spool a few hundred KiB.
     const { freeBytes } = await realDisk.space(directory);
     await writeFile(join(mounted, 'others.log'), Buffer.alloc(freeBytes - 300 * KIB));
@@ -469,6 +474,10 @@ describe('a full disk', () => {
     await rm(join(mounted, 'others.log'));
     await spool.tick();
     expect(spool.refusal()).toBeUndefined();
+    // Nor an id, which the senders whom it refuses will repeat.
+    await spool.close();
+    await open({ segmentBytes: 64 * KIB, minFreeBytes: 1_024 * KIB }, directory);
+    expect(spool.accept({ ...OK, n: 1 }, clock.ms, '400')).toBe('repeated');
     expect(await deliverable(spool)).toEqual({ counted: reported, lost: 0 });
   });
 

@@ -32,6 +32,7 @@ export class PoisonedDisk implements Disk {
 
   overwrite = realDisk.overwrite;
   read = realDisk.read;
+  remove = realDisk.remove;
   syncDirectory = realDisk.syncDirectory;
   space = realDisk.space;
 }
