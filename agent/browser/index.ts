@@ -123,16 +123,14 @@ export function createBeacon(options: BeaconOptions): Beacon {
     keepsake.save(outbox.waiting);
   };
   const listening = new AbortController();
-  const { signal } = listening;
-  globalThis.addEventListener?.('pagehide', leave, { signal });
-  globalThis.addEventListener?.('online', outbox.wake, { signal });
-  globalThis.document?.addEventListener(
-    'visibilitychange',
-    () => {
-      if (document.visibilityState === 'hidden') leave();
-    },
-    { signal },
-  );
+  // Where pages are rendered on a server there is nothing to listen to.
+  const listen = (target: EventTarget | undefined, name: string, listener: () => void) =>
+    target?.addEventListener?.(name, listener, { signal: listening.signal });
+  listen(globalThis, 'pagehide', leave);
+  listen(globalThis, 'online', outbox.wake);
+  listen(globalThis.document, 'visibilitychange', () => {
+    if (document.visibilityState === 'hidden') leave();
+  });
 
   return {
     watchTrtc: (trtc, labels) => watchOnce(trtc, 'enterRoom', () => begin({ platform: 'web-v5', ...labels })),

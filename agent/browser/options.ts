@@ -42,10 +42,9 @@ export function readOptions(options: Partial<BeaconOptions>, base: string | unde
     .filter(([, value]) => !(Number.isSafeInteger(value) && value > 0 && value <= NUMBER_MAX))
     .map(([name, value]) => `${name} is ${value}; write a whole number from 1 to 1,000,000`);
   const address = addressOf(url, base);
-  if (!address)
-    faults.push(`url is ${url}; write the agent's, such as https://agent.example.com/v1/outcomes`);
-  if (!address || faults.length) throw new RangeError(`BEACON_OPTION_INVALID: ${faults.join('. ')}`);
-  return { address, ...numbers };
+  if (!address) faults.push(`url is ${url}; write one such as https://agent.example.com/v1/outcomes`);
+  if (faults.length) throw new RangeError(`BEACON_OPTION_INVALID: ${faults.join('. ')}`);
+  return { address: address as URL, ...numbers };
 }
 
 function addressOf(url: string | undefined, base: string | undefined): URL | undefined {

@@ -22,7 +22,7 @@ export type Answer =
     }
   | { readonly kind: 'refused'; readonly message?: string | undefined }
   /** Nothing is known, or the agent asked to come again. */
-  | { readonly kind: 'later'; readonly afterMs?: number | undefined };
+  | { readonly kind: 'later'; readonly afterMs?: number | undefined; readonly message?: undefined };
 
 export interface Transport {
   /** A rejection is the same as `later`. */
@@ -135,8 +135,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     } else if (waiting.length) schedule(isRest ? 0 : intervalMs);
     onAnswer();
     const refused = answer.kind === 'taken' ? answer.refused : answer.kind === 'refused' ? gone : 0;
-    if (refused && answer.kind !== 'later')
-      onDrop({ reason: 'refused', count: refused, message: answer.message });
+    if (refused) onDrop({ reason: 'refused', count: refused, message: answer.message });
   };
 
   const send = (): Promise<void> => {
