@@ -2,8 +2,8 @@ import type { Disk } from './disk.ts';
 import type { DirectoryLock } from './lock.ts';
 
 /**
- * A disk that is written only while the lock is held. A process may be suspended at any step: it is asked before each
- * write, and once more behind each that is to be durable, since whoever has the directory by then has read it already.
+ * A disk that is changed only while the lock is held. A process may be suspended at any step: it is asked before each
+ * write and deletion, and once more behind what is to be durable, since whoever has the directory by then has read it.
  * Every step rejects with SpoolTakenError from then on, but for reading.
  */
 export function guardedDisk(disk: Disk, lock: Pick<DirectoryLock, 'taken'>): Disk {
@@ -11,39 +11,31 @@ export function guardedDisk(disk: Disk, lock: Pick<DirectoryLock, 'taken'>): Dis
     const taken = await lock.taken();
     if (taken) throw taken;
   };
-  return {
-    create: async (path) => {
+  const ifHeld =
+    <A extends unknown[], R>(step: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
       await assertHeld();
+      return step(...args);
+    };
+  return {
+    create: ifHeld(async (path: string) => {
       const file = await disk.create(path);
       return {
-        write: async (bytes) => {
-          await assertHeld();
-          await file.write(bytes);
-        },
+        write: ifHeld((bytes: Buffer) => file.write(bytes)),
         datasync: async () => {
           await file.datasync();
           await assertHeld();
         },
         close: () => file.close(),
       };
-    },
-    overwrite: async (path) => {
-      await assertHeld();
+    }),
+    overwrite: ifHeld(async (path: string) => {
       const file = await disk.overwrite(path);
-      return {
-        write: async (bytes) => {
-          await assertHeld();
-          await file.write(bytes);
-        },
-        close: () => file.close(),
-      };
-    },
+      return { write: ifHeld((bytes: Buffer) => file.write(bytes)), close: () => file.close() };
+    }),
     read: (path) => disk.read(path),
     // Of whoever has the directory by then it may be the only copy.
-    remove: async (path) => {
-      await assertHeld();
-      await disk.remove(path);
-    },
+    remove: ifHeld((path: string) => disk.remove(path)),
     syncDirectory: async (path) => {
       await disk.syncDirectory(path);
       await assertHeld();
