@@ -65,6 +65,32 @@ async function contentOf(): Promise<Record<string, string>> {
   );
 }
 
+/** @returns a spool whose syncs of files of one kind wait from now on until they are let go */
+async function openHolding(kind: 'intake' | 'batch'): Promise<{ held: Spool; letGo: () => void }> {
+  let isHeld = false;
+  let letGo = () => {};
+  const free = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const disk: Disk = {
+    ...realDisk,
+    create: async (path) => {
+      const file = await realDisk.create(path);
+      const datasync = async () => {
+        await file.datasync();
+        if (path.includes(kind) && isHeld) await free;
+      };
+      return { write: (bytes) => file.write(bytes), datasync, close: () => file.close() };
+    },
+  };
+  const held = await Spool.open({
+    ...{ directory: spool, disk, settings: {}, services: ['acme'] },
+    ...{ nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+  });
+  isHeld = true;
+  return { held, letGo };
+}
+
 describe('an agent whose spool another process took over while it was suspended', () => {
   it('writes nothing more to it, accepts nothing, and ends with 1 and a sentence', async () => {
     const started = await start();
@@ -108,27 +134,7 @@ describe('an agent whose spool another process took over while it was suspended'
   }, 30_000);
 
   it('confirms nothing that it was writing then', async () => {
-    let isHeld = false;
-    let letGo = () => {};
-    const free = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    const disk: Disk = {
-      ...realDisk,
-      create: async (path) => {
-        const file = await realDisk.create(path);
-        const datasync = async () => {
-          await file.datasync();
-          if (path.includes('intake') && isHeld) await free;
-        };
-        return { write: (bytes) => file.write(bytes), datasync, close: () => file.close() };
-      },
-    };
-    const held = await Spool.open({
-      ...{ directory: spool, disk, settings: {}, services: ['acme'] },
-      ...{ nowMs: () => Date.now(), monotonicMs: () => performance.now() },
-    });
-    isHeld = true;
+    const { held, letGo } = await openHolding('intake');
     const labels = { region: '', platform: '', cause: '', code: '' } as const;
     held.accept({ service: 'acme', ...labels, result: 'ok', n: 1 }, Date.now());
     const durable = held.commit().then(
@@ -145,27 +151,7 @@ describe('an agent whose spool another process took over while it was suspended'
   }, 20_000);
 
   it('leaves the batch that it was writing then to whoever has read it', async () => {
-    let isHeld = false;
-    let letGo = () => {};
-    const free = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    const disk: Disk = {
-      ...realDisk,
-      create: async (path) => {
-        const file = await realDisk.create(path);
-        const datasync = async () => {
-          await file.datasync();
-          if (path.includes('batch') && isHeld) await free;
-        };
-        return { write: (bytes) => file.write(bytes), datasync, close: () => file.close() };
-      },
-    };
-    const held = await Spool.open({
-      ...{ directory: spool, disk, settings: {}, services: ['acme'] },
-      ...{ nowMs: () => Date.now(), monotonicMs: () => performance.now() },
-    });
-    isHeld = true;
+    const { held, letGo } = await openHolding('batch');
     const sealed = held.seal().catch((error: Error) => error.name);
     const batches = async () => Object.keys(await contentOf()).filter((path) => path.includes('batch'));
     await waitFor('the batch', async () => (await batches()).length === 1);
